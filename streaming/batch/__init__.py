@@ -1,0 +1,1 @@
+"""Batch jobs, run by hand or by Airflow as processes."""

@@ -1,0 +1,119 @@
+"""Keep streams running: one thread each, restarted with a growing pause, stopped for good by a breach of the rules."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming import StreamingQuery
+
+from streaming.rules import RuleBreach
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 30.0
+_HEALTHY_SECONDS = 60.0  # a query that ran this long starts again with the first pause
+
+
+class Stream(Protocol):
+    """What the host needs of a stream."""
+
+    name: str
+    breach: RuleBreach | None
+
+    def start(self, spark: SparkSession) -> StreamingQuery:
+        """Start the query."""
+
+
+@dataclass
+class StreamState:
+    """What is known of a stream, for health and status."""
+
+    name: str
+    state: str = "starting"  # starting, running, waiting, refused, stopped
+    restarts: int = 0
+    last_error: str = ""
+    query: StreamingQuery | None = None
+
+
+class StreamHost:
+    """Runs one stream in its own thread and scheduler pool."""
+
+    def __init__(self, stream: Stream, spark: SparkSession) -> None:
+        self.state = StreamState(stream.name)
+        self._stream = stream
+        self._spark = spark
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=stream.name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the running micro-batch finish, then stop the query."""
+        self._stopping.set()
+        query = self.state.query
+        if query is not None:
+            _await_batch(query)
+            query.stop()
+        self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            self._run_once()
+            if self.state.state in ("refused", "stopped"):
+                return
+            pause = _FIRST_PAUSE if time.monotonic() - began > _HEALTHY_SECONDS else min(pause * 2, _LONGEST_PAUSE)
+            self._stopping.wait(pause)
+            self.state.restarts += 1
+
+    def _run_once(self) -> None:
+        state = self.state
+        try:
+            # Each query has a pool of its own, so that none waits in line behind another's jobs.
+            self._spark.sparkContext.setLocalProperty("spark.scheduler.pool", state.name)
+            state.query = self._stream.start(self._spark)
+            state.state = "running"
+            state.query.awaitTermination()
+            state.state = "stopped"
+        except RuleBreach as breach:
+            self._refused(breach)
+        except Exception as error:
+            if self._stream.breach is not None:
+                self._refused(self._stream.breach)
+            elif self._stopping.is_set():
+                state.state = "stopped"
+            else:
+                state.state = "waiting"
+                state.last_error = _first_lines(error)
+                log.warning("%s: failed, starts again: %s", state.name, state.last_error)
+
+    def _refused(self, breach: RuleBreach) -> None:
+        self.state.state = "refused"
+        self.state.last_error = str(breach)
+        log.error("%s: stopped: %s", self.state.name, breach)
+
+
+def _await_batch(query: StreamingQuery) -> None:
+    """Wait until the running micro-batch has finished, for half a minute at most."""
+    deadline = time.monotonic() + 30
+    running = _finished_batch(query)
+    while query.isActive and query.status["isTriggerActive"] and time.monotonic() < deadline:
+        if _finished_batch(query) != running:
+            return
+        time.sleep(0.02)  # Spark has no event for the end of a batch that can be awaited from here
+
+
+def _finished_batch(query: StreamingQuery) -> int:
+    progress = query.lastProgress
+    return -1 if progress is None else int(progress["batchId"])
+
+
+def _first_lines(error: Exception) -> str:
+    return "\n".join(str(error).splitlines()[:5])

@@ -1,0 +1,90 @@
+"""The always-on process: every stream in one driver. `python -m streaming.run [--only NAME ...]`"""
+
+import argparse
+import logging
+import signal
+import threading
+from contextlib import ExitStack
+
+from streaming.health import serve_health
+from streaming.host import Stream, StreamHost
+from streaming.session import streams_session
+from streaming.speed import SpeedStream
+from streaming.streams.bronze import BronzeStream
+from streaming.streams.ride_counts import RIDE_COUNTS
+from tidemark.contracts import Contract, read_contracts
+from tidemark.errors import TidemarkError
+from tidemark.locks import exclusive, owner_lock
+from tidemark.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SPEED_LAYERS = (RIDE_COUNTS,)
+
+
+def main() -> None:
+    """Start every stream and keep it running until SIGTERM or SIGINT."""
+    settings = Settings.load()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    streams = chosen(all_streams(settings, read_contracts(settings.contracts_dir)), arguments().only)
+    with ExitStack() as held:
+        # Before Spark starts: a second live instance of a query is refused at once.
+        for stream in streams:
+            held.enter_context(exclusive(owner_lock(settings.run, stream.name), f"stream {stream.name}", 5.0))
+        spark = streams_session(settings)
+        hosts = [StreamHost(stream, spark) for stream in streams]
+        for host in hosts:
+            host.start()
+        with serve_health(settings, [host.state for host in hosts]):
+            stop.wait()
+            log.info("stopping: the running micro-batches finish first")
+            _stop_all(hosts)
+        spark.stop()
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m streaming.run", description=__doc__)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="run these streams and no others")
+    return parser.parse_args()
+
+
+def all_streams(settings: Settings, contracts: dict[str, Contract]) -> list[Stream]:
+    """List every stream: bronze for each contract, and the speed layers."""
+    streams: list[Stream] = [BronzeStream(contract, settings) for contract in contracts.values()]
+    for layer in SPEED_LAYERS:
+        if layer.contract in contracts:
+            streams.append(SpeedStream(layer, contracts[layer.contract], settings))
+    return streams
+
+
+def chosen(streams: list[Stream], names: list[str] | None) -> list[Stream]:
+    """Keep the named streams; none named: all.
+
+    Raises:
+        TidemarkError: there is no such stream.
+    """
+    known = {stream.name: stream for stream in streams}
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise TidemarkError(f"stream: found {', '.join(unknown)}; allowed are {', '.join(known)}", "name one of them")
+    return [known[name] for name in names] if names else streams
+
+
+def _stop_all(hosts: list[StreamHost]) -> None:
+    stopping = [threading.Thread(target=host.stop) for host in hosts]
+    for thread in stopping:
+        thread.start()
+    for thread in stopping:
+        thread.join()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except TidemarkError as error:
+        raise SystemExit(f"error: {error}") from None

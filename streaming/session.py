@@ -1,0 +1,89 @@
+"""The only builder of Spark sessions, and the settings that every JVM of ours shares.
+
+Each line that is not a must was measured; docs/adr/0003-spark-settings.md says what it brought.
+"""
+
+from pyspark.sql import SparkSession
+
+from tidemark.settings import Settings
+
+DRIVER_JAVA_OPTIONS = "-XX:+UseParallelGC -Djava.net.preferIPv4Stack=true"
+
+_SHARED = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.shuffle.partitions": "2",
+    # Of a key that stands twice in a document the last value counts, for both JSON parsers.
+    "spark.sql.variant.allowDuplicateKeys": "true",
+    # Two JVMs commit to one table: Delta's own local log store is not atomic between processes.
+    "spark.delta.logStore.file.impl": "io.tidemark.LinkLogStore",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.databricks.delta.writeChecksumFile.enabled": "false",
+    # A batch of nothing but control records still is a batch: the ledger must have it.
+    "spark.databricks.delta.skipRecordingEmptyCommits": "false",
+    "spark.databricks.delta.optimize.maxFileSize": str(128 * 1024 * 1024),
+    "spark.databricks.delta.optimize.minFileSize": str(64 * 1024 * 1024),
+    "spark.databricks.delta.optimize.maxThreads": "2",
+}
+
+_STREAMS = {
+    "spark.scheduler.mode": "FAIR",
+    "spark.sql.streaming.stateStore.providerClass": (
+        "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+    ),
+    "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",
+    "spark.sql.streaming.stateStore.rocksdb.boundedMemoryUsage": "true",
+    "spark.sql.streaming.numRecentProgressUpdates": "10",
+    "spark.sql.streaming.pollingDelay": "100ms",
+    "spark.sql.adaptive.enabled": "false",
+}
+
+
+def classpath(settings: Settings) -> str:
+    """Give the jars' class path: on the driver's own path, since Delta's catalog must be found by the Thrift server."""
+    return str(settings.jars.absolute() / "spark" / "*")
+
+
+def spark_conf(settings: Settings) -> dict[str, str]:
+    """Give the settings that every JVM shares."""
+    return _SHARED | {
+        "spark.driver.extraClassPath": classpath(settings),
+        "spark.driver.extraJavaOptions": DRIVER_JAVA_OPTIONS,
+        "spark.driver.host": settings.host,
+        "spark.driver.bindAddress": settings.host,
+        "spark.local.dir": str(settings.home.absolute() / "tmp"),
+        "spark.log.level": "WARN",
+    }
+
+
+def streams_session(settings: Settings) -> SparkSession:
+    """Start the streams' driver: a classic session without a metastore, so that it outlives one."""
+    conf = spark_conf(settings) | _STREAMS | {"spark.driver.memory": settings.streams_memory}
+    return _classic("tidemark-streams", settings.spark_master, conf)
+
+
+def batch_session(settings: Settings) -> SparkSession:
+    """Connect to the warehouse; where none is running, start a driver of our own."""
+    if settings.spark_remote or _warehouse_answers(settings):
+        return SparkSession.builder.remote(settings.connect_url).create()
+    conf = spark_conf(settings) | {"spark.driver.memory": settings.warehouse_memory}
+    return _classic("tidemark-batch", "local[2]", conf)
+
+
+def _classic(name: str, master: str, conf: dict[str, str]) -> SparkSession:
+    builder = SparkSession.builder.appName(name).master(master)
+    for key, value in conf.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _warehouse_answers(settings: Settings) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex((settings.host, settings.connect_port)) == 0

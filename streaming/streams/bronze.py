@@ -1,0 +1,119 @@
+"""Bronze: every record of a topic, good or bad, in one table and one commit, each offset once."""
+
+import logging
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming import StreamingQuery
+
+from streaming import rules
+from streaming.checkpoint import Checkpoint
+from streaming.schema import bronze_schema
+from streaming.sinks import append, create_table
+from streaming.sources import from_the_beginning, topic_stream
+from streaming.transforms.bronze import bronze_rows
+from tidemark import bronze
+from tidemark.contracts import Contract
+from tidemark.ledger import Label, Ledger, count, ends
+from tidemark.locks import exclusive, write_lock
+from tidemark.settings import Settings
+from tidemark.topics import Topics
+
+log = logging.getLogger(__name__)
+
+_SMALL_BATCH = 50_000  # offsets; below this one file is quicker to write and to read than several
+_REWRITE_LIMIT_SECONDS = 120.0  # how long a batch waits for a job that rewrites today's rows
+
+
+class BronzeStream:
+    """The always-on query of one contract."""
+
+    def __init__(self, contract: Contract, settings: Settings) -> None:
+        self.name = contract.bronze_query
+        self.breach: rules.RuleBreach | None = None
+        self._contract = contract
+        self._settings = settings
+        self._topics = Topics(settings.bootstrap)
+        self._table = settings.table("bronze", contract.id)
+        self._checkpoint = Checkpoint(settings.checkpoint(self.name), contract.topic)
+        self._tail = rules.LedgerTail(Ledger(self._table))
+
+    def start(self, spark: SparkSession) -> StreamingQuery:
+        """Create what is missing (topic, table), then start the query where the ledger ends.
+
+        Raises:
+            RuleBreach: the topic is not the one that the table holds.
+        """
+        self._topics.ensure(self._contract.topic, self._settings.topic_partitions)
+        create_bronze(spark, self._table, self._contract)
+        newest = self._tail.newest()
+        rules.is_the_same_topic(self._label(-1, "", {}), newest)
+        known = ends(newest.ranges) if newest else {}
+        if self._checkpoint.exists() and not continues(self._checkpoint, newest):
+            log.warning(
+                "%s: moved a checkpoint that does not continue the ledger to %s", self.name, self._checkpoint.archive()
+            )
+        start = from_the_beginning(self._contract.topic, self._topics.partitions(self._contract.topic), known)
+        records = topic_stream(spark, self._settings, self._contract.topic, {"startingOffsets": start})
+        rows = bronze_rows(records, self._contract, F.current_timestamp(), self._settings.future_limit_minutes)
+        writer = rows.writeStream.queryName(self.name).foreachBatch(self._write)
+        return writer.option("checkpointLocation", str(self._checkpoint.path)).start()
+
+    def _write(self, rows: DataFrame, batch: int) -> None:
+        label = self._label(batch, self._checkpoint.id(), self._checkpoint.ranges(batch))
+        lock = write_lock(self._settings.run, self._contract.id)
+        with exclusive(lock, f"the write lock of {self._table}", _REWRITE_LIMIT_SECONDS):
+            try:
+                self._commit(rows, label)
+            except rules.RuleBreach as breach:
+                self.breach = breach
+                raise
+
+    def _commit(self, rows: DataFrame, label: Label) -> None:
+        newest = self._tail.newest()
+        if rules.is_committed(label, newest):
+            log.info("%s: batch %d is in the table already", self.name, label.batch)
+            return
+        rules.starts_at_the_end(label, newest)
+        rules.is_the_same_topic(label, newest)
+        offsets = count(label.ranges)
+        app = f"{self.name}:{label.checkpoint}"
+        append(rows.coalesce(1) if offsets <= _SMALL_BATCH else rows, self._table, label, app)
+        rules.is_confirmed(label, self._tail.newest())
+        log.info("%s: batch %d, %d offsets", self.name, label.batch, offsets)
+
+    def _label(self, batch: int, checkpoint: str, ranges: Mapping[int, tuple[int, int]]) -> Label:
+        topic = self._contract.topic
+        identity = self._topics.identity(topic) or "gone"
+        return Label("ingest", self.name, batch, checkpoint, topic, identity, ranges, self._contract.version)
+
+
+def continues(checkpoint: Checkpoint, newest: Label | None) -> bool:
+    """Tell whether a checkpoint goes on where the ledger ends; an old copy, or another table's, does not.
+
+    Its last planned batch is either the ledger's newest entry or the one that comes next.
+    """
+    last = checkpoint.last_batch()
+    if last < 0:
+        return newest is None
+    planned = checkpoint.ranges(last)
+    if newest is None:
+        return last == 0
+    if newest.checkpoint == checkpoint.id() and newest.batch == last:
+        return newest.ranges == planned
+    known = ends(newest.ranges)
+    return all(start == known.get(partition, start) for partition, (start, _) in planned.items())
+
+
+def create_bronze(spark: SparkSession, path: str, contract: Contract) -> None:
+    """Create a contract's bronze table where there is none; add the columns that the contract gained."""
+    looked_up = (bronze.PARTITION, bronze.OFFSET, bronze.KAFKA_TIME, contract.event_time, *contract.key)
+    create_table(
+        spark,
+        path,
+        bronze_schema(contract),
+        partitioned_by=(bronze.INGEST_DATE,),
+        statistics_on=tuple(dict.fromkeys(looked_up)),
+        comment=contract.description,
+    )

@@ -1,0 +1,1 @@
+"""Pure transforms: a DataFrame in, a DataFrame out."""

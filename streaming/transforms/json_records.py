@@ -1,0 +1,137 @@
+"""Decode a record's JSON value, and say for a suspect one exactly what is wrong with it.
+
+Spark's `from_json` is fast and too kind: it takes trailing garbage, a second object, a number where text is due and
+broken UTF-8. So each record is parsed once, with an end marker written into its object: a document that is not one
+object does not carry the marker where it must. Only what then looks suspect is parsed again as a VARIANT, which knows
+each value's type. Of a key that stands twice the last value counts, as in most JSON parsers.
+"""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from streaming.schema import wire_type
+from tidemark import bronze
+from tidemark.contracts import Column as ContractColumn
+from tidemark.contracts import Contract
+
+PARSED = "__parsed"
+SUSPECT = "__suspect"
+
+_END = "~"  # no wire name can be this
+_CORRUPT = "__corrupt"
+_OPTIONS = {
+    "mode": "PERMISSIVE",
+    "columnNameOfCorruptRecord": _CORRUPT,
+    "allowNonNumericNumbers": "false",
+    "allowSingleQuotes": "false",
+}
+# Deeper than MAX_DEPTH levels need at least this many bytes: shorter values skip the search.
+_SHALLOW_BYTES = 2 * bronze.MAX_DEPTH
+_TOO_DEEP = rf"([\[{{][^\[\]{{}}]*){{{bronze.MAX_DEPTH + 1}}}"
+
+_VARIANT_TYPES = {
+    "string": ("STRING",),
+    "integer": ("BIGINT",),
+    "number": ("BIGINT", "DECIMAL", "DOUBLE"),
+    "boolean": ("BOOLEAN",),
+    "date": ("STRING",),
+}
+
+
+def decoded(rows: DataFrame, contract: Contract) -> DataFrame:
+    """Add the parsed value (a struct by wire name) and whether it needs a second look."""
+    fields = [column for column in contract.columns if column.source == "value"]
+    return rows.withColumn(PARSED, _parsed(fields)).withColumn(SUSPECT, _suspect(fields))
+
+
+def value_of(column: ContractColumn) -> Column:
+    """Give a column's value as it stood in the record, typed as on the wire."""
+    if column.source == "key":
+        return F.col(bronze.KEY).cast("string")
+    if column.source == "header":
+        named = F.filter(F.col(bronze.HEADERS), lambda header: header["key"] == column.wire)
+        return F.try_element_at(named, F.lit(-1))["value"].cast("string")
+    return F.col(PARSED)[column.wire]
+
+
+def document() -> Column:
+    """Parse the value once more, as a VARIANT: an array of the document and a closing mark.
+
+    The mark at index 1 shows that the value was one document and nothing else; null: the value is not JSON.
+    """
+    return F.try_parse_json(F.concat(F.lit("["), _text(), F.lit(f',"{_END}"]')))
+
+
+def document_problem(parsed: Column) -> Column:
+    """Name what is wrong with the value as a whole; null where it is one JSON object."""
+    whole = F.try_variant_get(parsed, "$[1]", "string") == _END
+    alone = F.try_variant_get(parsed, "$[2]", "variant").isNull()
+    kind = F.schema_of_variant(F.try_variant_get(parsed, "$[0]", "variant"))
+    return (
+        F.when(F.col(bronze.VALUE).isNull(), F.lit(bronze.TOMBSTONE))
+        .when(~F.is_valid_utf8(_text()), F.lit(bronze.ENCODING))
+        .when(F.trim(_text()) == "", F.lit(bronze.EMPTY))
+        .when(_too_deep(), F.lit(bronze.DEPTH))
+        .when(~F.coalesce(whole & alone, F.lit(False)), F.lit(bronze.MALFORMED))
+        .when(~kind.startswith("OBJECT"), F.lit(bronze.NOT_OBJECT))
+    )
+
+
+def field_problem(parsed: Column, column: ContractColumn) -> Column:
+    """Name what is wrong with one field of the object: missing, null or of another type; else null."""
+    found = F.schema_of_variant(F.try_variant_get(parsed, f"$[0]['{column.wire}']", "variant"))
+    allowed = _VARIANT_TYPES.get(column.logical_type) or (("BIGINT",) if column.unit else ("STRING",))
+    fits = F.lit(False)
+    for kind in allowed:
+        fits = fits | found.startswith(kind)
+    absent = F.lit(f"{bronze.MISSING}:{column.name}" if column.required else None)
+    null = F.lit(f"{bronze.NULL}:{column.name}" if column.required else None)
+    return F.when(found.isNull(), absent).when(found == "VOID", null).when(~fits, f"{bronze.TYPE}:{column.name}")
+
+
+def not_finite_problem(column: ContractColumn) -> Column:
+    """Name a field whose value is NaN or Infinity, which no JSON document can have; else null."""
+    written = rf'"{column.wire}"\s*:\s*[+-]?(NaN|Inf)'
+    return F.when(_text().rlike(written), F.lit(f"{bronze.RANGE}:{column.name}"))
+
+
+def gave_up() -> Column:
+    """Tell whether the first parse found the value broken."""
+    return F.coalesce(F.col(PARSED)[_CORRUPT].isNotNull(), F.lit(True))
+
+
+def _text() -> Column:
+    return F.col(bronze.VALUE).cast("string")
+
+
+def _parsed(fields: list[ContractColumn]) -> Column:
+    schema = T.StructType([T.StructField(column.wire, wire_type(column)) for column in fields])
+    schema.add(_END, T.BooleanType()).add(_CORRUPT, T.StringType())
+    value = F.col(bronze.VALUE)
+    body = F.substring(value, F.lit(1), F.octet_length(value) - 1)
+    return F.from_json(F.concat(body, F.lit(f',"{_END}":true}}'.encode())).cast("string"), schema, _OPTIONS)
+
+
+def _suspect(fields: list[ContractColumn]) -> Column:
+    parsed = F.col(PARSED)
+    suspect = parsed[_END].isNull() | parsed[_CORRUPT].isNotNull() | ~F.is_valid_utf8(_text()) | _too_deep()
+    for column in fields:
+        if column.required:
+            suspect = suspect | parsed[column.wire].isNull()
+        if wire_type(column) == T.StringType():
+            suspect = suspect | ~_is_quoted(column)
+    # A null value makes every part above null: it is suspect too.
+    return F.coalesce(suspect, F.lit(True))
+
+
+def _is_quoted(column: ContractColumn) -> Column:
+    """Tell that the value stands as text in the document, as it does not when a number was read as text."""
+    value = F.col(PARSED)[column.wire]
+    tight = _text().contains(F.concat(F.lit(f'"{column.wire}":"'), value, F.lit('"')))
+    spaced = _text().contains(F.concat(F.lit(f'"{column.wire}": "'), value, F.lit('"')))
+    return value.isNull() | tight | spaced
+
+
+def _too_deep() -> Column:
+    return (F.octet_length(F.col(bronze.VALUE)) > _SHALLOW_BYTES) & _text().rlike(_TOO_DEEP)

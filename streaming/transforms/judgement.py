@@ -1,0 +1,125 @@
+"""Judge decoded records by their contract: one evaluation decides good or bad, and why."""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from streaming.schema import bronze_schema
+from streaming.transforms.json_records import (
+    SUSPECT,
+    document,
+    document_problem,
+    field_problem,
+    gave_up,
+    not_finite_problem,
+    value_of,
+)
+from tidemark import bronze
+from tidemark.contracts import Column as ContractColumn
+from tidemark.contracts import Contract
+
+_DOCUMENT = "__document"
+_VALUES = "__values"
+_MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_YEAR_ONE = -62_135_596_800_000_000  # microseconds: the first and the last instant that a timestamp shows
+_YEAR_9999 = 253_402_300_799_999_999
+
+Breach = tuple[Column, str]
+
+
+def judged(rows: DataFrame, contract: Contract, latest: Column) -> DataFrame:
+    """Give the bronze row: `_errors`, and the contract's columns, null where there are errors.
+
+    Args:
+        latest: an event time after this is quarantined.
+    """
+    breaches = [breach for column in contract.columns for breach in _breaches(column)]
+    breaches.append((F.col(_VALUES)[contract.event_time] > latest, f"{bronze.FUTURE}:{contract.event_time}"))
+    doubtful = F.col(SUSPECT)
+    for breach, _ in breaches:
+        doubtful = doubtful | breach
+    # A breach that can't be told is null, and no breach: what is required and null was found suspect before.
+    reasons = F.when(F.coalesce(doubtful, F.lit(False)), _reasons(contract, breaches)).otherwise(_no_reasons())
+    explained = (
+        rows.withColumn(_DOCUMENT, F.when(F.col(SUSPECT), document()))
+        .withColumn(_VALUES, F.struct(*[_typed(column).alias(column.name) for column in contract.columns]))
+        .withColumn(bronze.ERRORS, reasons)
+    )
+    good = (F.size(bronze.ERRORS) == 0) & F.col(bronze.VALUE).isNotNull()
+    typed = {column.name: F.when(good, F.col(_VALUES)[column.name]) for column in contract.columns}
+    return explained.withColumns(typed).select(*bronze_schema(contract).fieldNames())
+
+
+def _reasons(contract: Contract, breaches: list[Breach]) -> Column:
+    """List every reason: what is wrong with the document as a whole, else with its fields and limits."""
+    whole = F.when(F.col(SUSPECT), document_problem(F.col(_DOCUMENT)))
+    from_value = [column for column in contract.columns if column.source == "value"]
+    fields = [F.when(F.col(SUSPECT), field_problem(F.col(_DOCUMENT), column)) for column in from_value]
+    limits = [F.when(breach, F.lit(reason)) for breach, reason in breaches]
+    found = F.array_compact(F.array(*fields, *limits))
+    # Never silence: where the parser gave up and the second look finds nothing, that is the reason.
+    unexplained = F.col(SUSPECT) & gave_up() & (F.size(found) == 0)
+    judged_parts = F.when(unexplained, F.array(F.lit(bronze.MALFORMED))).otherwise(found)
+    if contract.tombstone == "delete":
+        whole = F.when(F.col(bronze.VALUE).isNotNull(), whole)
+        judged_parts = F.when(F.col(bronze.VALUE).isNull(), _no_reasons()).otherwise(judged_parts)
+    not_finite = [not_finite_problem(column) for column in from_value if column.logical_type in ("integer", "number")]
+    unparsed = F.array_compact(F.array(whole, *[F.when(whole == bronze.MALFORMED, problem) for problem in not_finite]))
+    return F.when(whole.isNotNull(), unparsed).otherwise(judged_parts)
+
+
+def _no_reasons() -> Column:
+    return F.array().cast("array<string>")
+
+
+def _breaches(column: ContractColumn) -> list[Breach]:
+    """Give each way in which a column's value can be outside its limits."""
+    value = value_of(column)
+    breaches: list[Breach] = []
+    if column.source != "value":
+        breaches.append((~F.is_valid_utf8(value), f"{bronze.ENCODING}:{column.name}"))
+        if column.required:
+            breaches.append((value.isNull(), f"{bronze.MISSING}:{column.name}"))
+    if column.logical_type in ("timestamp", "date"):
+        breaches += _time_breaches(column, value)
+    if column.logical_type == "number":
+        breaches.append((F.isnan(value) | (F.abs(value) == float("inf")), f"{bronze.RANGE}:{column.name}"))
+    if column.minimum is not None or column.maximum is not None:
+        outside = F.lit(False)
+        outside = outside if column.minimum is None else outside | (value < column.minimum)
+        outside = outside if column.maximum is None else outside | (value > column.maximum)
+        breaches.append((outside, f"{bronze.RANGE}:{column.name}"))
+    return breaches + _text_breaches(column, value)
+
+
+def _text_breaches(column: ContractColumn, value: Column) -> list[Breach]:
+    breaches: list[Breach] = []
+    if column.max_length is not None:
+        # Bytes first: they are known without a walk over the characters.
+        too_long = (F.octet_length(value) > column.max_length) & (F.char_length(value) > column.max_length)
+        breaches.append((too_long, f"{bronze.LENGTH}:{column.name}"))
+    if column.pattern is not None:
+        breaches.append((~value.rlike(f"^(?:{column.pattern})$"), f"{bronze.PATTERN}:{column.name}"))
+    if column.enum is not None:
+        breaches.append((~value.isin(*column.enum), f"{bronze.ENUM}:{column.name}"))
+    return breaches
+
+
+def _time_breaches(column: ContractColumn, value: Column) -> list[Breach]:
+    if column.logical_type == "timestamp" and column.unit:
+        micros = _micros(column, value)
+        outside = micros.isNull() | (micros < _YEAR_ONE) | (micros > _YEAR_9999)
+        return [(value.isNotNull() & outside, f"{bronze.RANGE}:{column.name}")]
+    unreadable = value.isNotNull() & _typed(column).isNull()
+    return [(unreadable, f"{bronze.TYPE}:{column.name}")]
+
+
+def _typed(column: ContractColumn) -> Column:
+    """Give a column's value in its bronze type; null where it can't be had."""
+    value = value_of(column)
+    if column.logical_type == "timestamp":
+        return F.timestamp_micros(_micros(column, value)) if column.unit else F.try_to_timestamp(value)
+    return value.try_cast("date") if column.logical_type == "date" else value
+
+
+def _micros(column: ContractColumn, value: Column) -> Column:
+    return F.try_multiply(value, F.lit(_MICROSECONDS[column.unit or "us"]))

@@ -1,0 +1,23 @@
+"""The command line: `tidemark <command>`. One module a group of commands; engines start as processes of their own."""
+
+import sys
+
+import typer
+
+from tidemark.cli import contracts, lake, produce, prove, quality, services
+from tidemark.errors import TidemarkError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+for group in (services, contracts, produce, prove, lake, quality):
+    group.register(app)
+
+
+def main() -> None:
+    """Run the command line; an error that a person is meant to read is printed without a traceback."""
+    try:
+        app()
+    except TidemarkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

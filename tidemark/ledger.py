@@ -1,0 +1,162 @@
+"""The ledger: which offsets each commit of a bronze table holds, written in the commits themselves.
+
+Each data-changing commit carries a label (JSON) in Delta's `userMetadata`; Delta's own row count stands beside it in
+the same commit. Delta protocol: https://github.com/delta-io/delta/blob/master/PROTOCOL.md#commit-provenance-information
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Kind = Literal["ingest", "repair", "replay", "backfill", "retire", "rewrite"]
+Range = tuple[int, int]  # [start, end) of one partition's offsets
+Ranges = Mapping[int, Range]
+
+_OWN_OPERATIONS = frozenset(
+    # Operations of Delta's own that change no data, whatever their files: they need no label.
+    ("OPTIMIZE", "CREATE TABLE", "SET TBLPROPERTIES", "ADD COLUMNS", "CHANGE COLUMN", "VACUUM START", "VACUUM END")
+)
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a commit says of itself."""
+
+    kind: Kind
+    query: str
+    batch: int
+    checkpoint: str
+    topic: str
+    topic_id: str
+    ranges: Ranges
+    contract_version: str
+
+    def to_json(self) -> str:
+        """Write the label as the ledger keeps it."""
+        return json.dumps(
+            {
+                "kind": self.kind,
+                "query": self.query,
+                "batch": self.batch,
+                "checkpoint": self.checkpoint,
+                "topic_id": self.topic_id,
+                "ranges": {self.topic: {str(part): list(span) for part, span in sorted(self.ranges.items())}},
+                "contract_version": self.contract_version,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Label | None":
+        """Read a label; None where the text is none of ours."""
+        try:
+            data = json.loads(text)
+            ((topic, spans),) = data["ranges"].items()
+            ranges = {int(part): (int(start), int(end)) for part, (start, end) in spans.items()}
+            own = (data["checkpoint"], topic, data["topic_id"], ranges, data["contract_version"])
+            return cls(data["kind"], data["query"], int(data["batch"]), *own)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One commit of a table, as far as the ledger is concerned."""
+
+    version: int
+    operation: str
+    committed_at: int  # ms since the epoch
+    changes_data: bool
+    rows: int | None  # Delta's numOutputRows, where the operation reports it
+    label: Label | None
+    metrics: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def ingests(self) -> Label | None:
+        """The label, if this is an append that a stream made: an OPTIMIZE with a leaked label is none."""
+        label = self.label
+        return label if label is not None and label.kind == "ingest" and self.operation == "WRITE" else None
+
+    @property
+    def is_unlabelled(self) -> bool:
+        """Tell whether data changed without a word of why."""
+        return self.changes_data and self.label is None and self.operation not in _OWN_OPERATIONS
+
+
+class Ledger:
+    """Reads the commits of one table on a local or mounted file system."""
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        self._log = Path(table) / "_delta_log"
+
+    def exists(self) -> bool:
+        """Tell whether there is a table."""
+        return self._log.is_dir() and any(self._log.glob("*.json"))
+
+    def latest_version(self, known: int = -1) -> int:
+        """Give the newest version at or after `known`; -1 where there is no table.
+
+        Versions are consecutive, so from a known one the next are asked for by name: no listing.
+        """
+        if known < 0:
+            return max((int(path.stem) for path in self._log.glob("[0-9]*.json")), default=-1)
+        while self._path(known + 1).exists():
+            known += 1
+        return known
+
+    def commits(self, first: int = 0, last: int | None = None) -> Iterator[Commit]:
+        """Read commits in the order of their versions, both ends included."""
+        end = self.latest_version() if last is None else last
+        for version in range(first, end + 1):
+            path = self._path(version)
+            if path.exists():
+                yield read_commit(version, path)
+
+    def newest_ingest(self, last: int | None = None) -> Commit | None:
+        """Give the newest ingest commit at or before a version; its ranges' ends are the ledger's ends."""
+        end = self.latest_version() if last is None else last
+        for version in range(end, -1, -1):
+            path = self._path(version)
+            if not path.exists():
+                continue
+            commit = read_commit(version, path)
+            if commit.ingests:
+                return commit
+        return None
+
+    def _path(self, version: int) -> Path:
+        return self._log / f"{version:020d}.json"
+
+
+def read_commit(version: int, path: Path) -> Commit:
+    """Read one commit file."""
+    text = path.read_text(encoding="utf-8")
+    info: dict[str, Any] = {}
+    for line in text.splitlines():
+        if line.startswith('{"commitInfo"'):
+            info = json.loads(line)["commitInfo"]
+            break
+    metrics: dict[str, str] = info.get("operationMetrics", {})
+    rows = metrics.get("numOutputRows")
+    label = Label.from_json(info["userMetadata"]) if "userMetadata" in info else None
+    return Commit(
+        version=version,
+        operation=str(info.get("operation", "")),
+        committed_at=int(info.get("timestamp", 0)),
+        changes_data='"dataChange":true' in text,
+        rows=None if rows is None else int(rows),
+        label=label,
+        metrics=metrics,
+    )
+
+
+def ends(ranges: Ranges) -> dict[int, int]:
+    """Give where each partition's range ends."""
+    return {partition: end for partition, (_, end) in ranges.items()}
+
+
+def count(ranges: Ranges) -> int:
+    """Count the offsets of all ranges."""
+    return sum(end - start for start, end in ranges.values())
