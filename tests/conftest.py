@@ -1,0 +1,26 @@
+"""What every test may ask for."""
+
+from collections.abc import Iterator
+
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.kafka import Broker, running_broker
+from tidemark.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """Run one real broker for the whole session; it starts when the first test asks for it."""
+    with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """Run the streams' own kind of driver for the whole session; it starts when the first test asks for it."""
+    from streaming.session import streams_session
+
+    session = streams_session(Settings(home=tmp_path_factory.mktemp("spark"), streams_memory="1g"))
+    yield session
+    session.stop()

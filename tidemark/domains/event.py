@@ -1,0 +1,22 @@
+"""What a domain model gives: an event, before it is a Kafka record."""
+
+from typing import Any, NamedTuple, Protocol
+
+Headers = list[tuple[str, bytes]]
+Fields = dict[str, Any]
+
+
+class Event(NamedTuple):
+    """One good event: the fields of its JSON object, its Kafka key and its Kafka headers."""
+
+    fields: Fields
+    key: bytes | None
+    headers: Headers
+
+
+class Domain(Protocol):
+    """A small model of something that happens."""
+
+    def event(self, now: int, age: int) -> Event:
+        """Let the next thing happen `age` ms before `now` (epoch ms)."""
+        ...
