@@ -68,7 +68,7 @@ def starts_at_the_end(label: Label, newest: Label | None) -> None:
     if dropped:
         raise RuleBreach(
             f"{label.query}: batch {label.batch} leaves out partitions {dropped} of {label.topic}, which the ledger has",
-            "a topic does not lose partitions unless it was recreated: `tidemark topic adopt` archives the table",
+            "a topic loses partitions only when it is recreated: `tidemark topic adopt` archives the table",
         )
 
 

@@ -56,6 +56,9 @@ def spark_conf(settings: Settings) -> dict[str, str]:
         "spark.driver.host": settings.host,
         "spark.driver.bindAddress": settings.host,
         "spark.local.dir": str(settings.home.absolute() / "tmp"),
+        # A database without a location of its own is made here; dbt asks for the lake by the second name.
+        "spark.sql.warehouse.dir": settings.lake_root,
+        "spark.tidemark.lake": settings.lake_root,
         "spark.log.level": "WARN",
     }
 
@@ -69,7 +72,8 @@ def streams_session(settings: Settings) -> SparkSession:
 def batch_session(settings: Settings) -> SparkSession:
     """Connect to the warehouse; where none is running, start a driver of our own."""
     if settings.spark_remote or _warehouse_answers(settings):
-        return SparkSession.builder.remote(settings.connect_url).create()
+        remote: SparkSession = SparkSession.builder.remote(settings.connect_url).create()
+        return remote
     conf = spark_conf(settings) | {"spark.driver.memory": settings.warehouse_memory}
     return _classic("tidemark-batch", "local[2]", conf)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -45,7 +46,8 @@ class SpeedLayer:
     @property
     def schema(self) -> T.StructType:
         """The table's schema."""
-        return T.StructType.fromDDL(f"{self.columns}, is_final boolean, updated_at timestamp")
+        ddl = f"{self.columns}, is_final boolean, updated_at timestamp"
+        return cast(T.StructType, T.StructType.fromDDL(ddl))
 
 
 class SpeedStream:
@@ -67,7 +69,7 @@ class SpeedStream:
             self._topics.ensure(topic, self._settings.topic_partitions)
         create_table(spark, self._table, self._layer.schema)
         partitions = self._topics.partitions(self._contract.topic)
-        start = {"startingOffsets": from_the_beginning(self._contract.topic, partitions, {})}
+        start: Mapping[str, str] = {"startingOffsets": from_the_beginning(self._contract.topic, partitions, {})}
         if not (self._checkpoint / "metadata").exists():
             start = self._resume(spark) or start
         records = topic_stream(spark, self._settings, self._contract.topic, start)

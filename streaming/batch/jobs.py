@@ -1,0 +1,45 @@
+"""What every batch job does first and last: find its contract and table, take its lock, end with its exit code."""
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from tidemark.contracts import Contract, find_contract, read_contracts
+from tidemark.errors import TidemarkError
+from tidemark.ledger import Ledger
+from tidemark.locks import exclusive
+from tidemark.settings import Settings
+
+_LOCK_WAIT_SECONDS = 300.0
+
+
+def known_contract(settings: Settings, name: str) -> Contract:
+    """Give the contract of that name, or fail with those there are."""
+    return find_contract(read_contracts(settings.contracts_dir), name)
+
+
+def table_or_exit(settings: Settings, contract: Contract) -> str:
+    """Give the path of a contract's bronze table.
+
+    Raises:
+        TidemarkError: there is none yet.
+    """
+    path = settings.table("bronze", contract.id)
+    if not Ledger(path).exists():
+        raise TidemarkError(f"{path}: there is no table yet", "`make stream-up` creates it")
+    return path
+
+
+def job_lock(settings: Settings, contract: Contract) -> AbstractContextManager[None]:
+    """Hold the lock that batch jobs on one table share: the second waits, then is refused."""
+    path = settings.run / "locks" / f"{contract.id}.job"
+    return exclusive(path, f"the job lock of bronze.{contract.id}", _LOCK_WAIT_SECONDS)
+
+
+def finish(main: Callable[[], int | None]) -> None:
+    """Run a job's main and leave with its exit code; an error that a person is meant to read has no traceback."""
+    try:
+        sys.exit(main() or 0)
+    except TidemarkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -1,0 +1,64 @@
+"""`tidemark compact`, `reconcile` and `topic adopt`: jobs on the lake, each a process of its own with its own exit code."""
+
+import os
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from tidemark import commands
+from tidemark.adopt import adopt_topic
+from tidemark.contracts import find_contract, read_contracts
+from tidemark.settings import Settings
+
+topic = typer.Typer(no_args_is_help=True, help="Topics: what to do when one was recreated.")
+
+Contract = Annotated[str, typer.Argument(help="The contract's id.")]
+Day = Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="The day of ingest, UTC.")]
+KafkaDay = Annotated[datetime, typer.Option("--date", formats=["%Y-%m-%d"], help="The day of Kafka's timestamps, UTC.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(compact)
+    app.command()(reconcile)
+    app.add_typer(topic, name="topic")
+
+
+def compact(contract: Contract, date: Day = None, as_json: AsJson = False) -> None:
+    """Merge small files of closed or crowded days; nothing else about them changes."""
+    day = [] if date is None else ["--date", date.date().isoformat()]
+    _become(commands.job("compact", contract, *day, *_json(as_json)))
+
+
+def reconcile(
+    contract: Contract,
+    date: KafkaDay,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    remove_extra: Annotated[bool, typer.Option("--remove-extra", help="Remove doubles, phantoms, altered rows.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a day of Kafka with bronze, byte by byte, and repair what is missing.
+
+    Exit 0: all that was found is repaired. 1: something is left. 2: can't tell.
+    """
+    flags = ["--dry-run"] * dry_run + ["--remove-extra"] * remove_extra
+    _become(commands.job("reconcile", contract, "--date", date.date().isoformat(), *flags, *_json(as_json)))
+
+
+@topic.command()
+def adopt(contract: Contract) -> None:
+    """Take a recreated topic for what it is: archive the table and its checkpoint, start anew. Stop the streams first."""
+    settings = Settings.load()
+    wanted = find_contract(read_contracts(settings.contracts_dir), contract)
+    for line in adopt_topic(settings, wanted):
+        print(line)
+
+
+def _json(as_json: bool) -> list[str]:
+    return ["--json"] if as_json else []
+
+
+def _become(command: list[str]) -> None:
+    os.execv(command[0], command)
