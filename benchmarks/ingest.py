@@ -1,0 +1,173 @@
+"""Measure ingest side by side: the tutorial way, this project, and the local ceiling. `python -m benchmarks.ingest`
+
+Whole-process figures: the CPU of a contestant is that of its driver, its Python and its workers. Contestants take
+turns, so that a slow minute of the machine strikes all of them. Quote the medians.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+import psutil
+
+from benchmarks.load import fill, steady
+from benchmarks.report import Latency, Pass, written
+from benchmarks.tables import files_of, latencies
+from tests.kafka import running_broker
+from tidemark.settings import ROOT, Settings
+from tidemark.topics import Topics
+
+CONTESTANTS = ("tutorial", "tidemark", "ceiling")
+FOLLOWERS = ("tutorial", "tidemark")
+MEMORY = "3g"
+PARTITIONS = 2
+TABLES = {"tutorial": "good", "tidemark": "lake/bronze/ride_events", "ceiling": "table"}
+
+
+@dataclass
+class Contestant:
+    """A running contestant."""
+
+    name: str
+    process: subprocess.Popen[str]
+
+    def obey(self, command: str) -> None:
+        """Send a command and wait until it is done."""
+        self._say.write(command + "\n")
+        self._say.flush()
+        self.await_line()
+
+    def await_line(self) -> None:
+        """Wait for the contestant's word."""
+        for line in self._hear:
+            if line.strip() in ("ready", "done"):
+                return
+        raise RuntimeError(f"{self.name} ended with {self.process.wait()}")
+
+    def cpu_seconds(self) -> float:
+        """Sum the CPU seconds of its processes."""
+        return sum(times.user + times.system for times in (each.cpu_times() for each in self._tree()))
+
+    def peak_memory(self) -> float:
+        """Sum the peak resident memory of its processes, in GB."""
+        return sum(_peak_kilobytes(each.pid) for each in self._tree()) / 1e6
+
+    def leave(self) -> None:
+        """Close the pipe and wait for the end."""
+        self._say.close()
+        self.process.wait(60)
+
+    @property
+    def _say(self) -> IO[str]:
+        return cast(IO[str], self.process.stdin)
+
+    @property
+    def _hear(self) -> IO[str]:
+        return cast(IO[str], self.process.stdout)
+
+    def _tree(self) -> list[psutil.Process]:
+        root = psutil.Process(self.process.pid)
+        return [root, *root.children(recursive=True)]
+
+
+def main() -> None:
+    """Run every pass and write the report."""
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        (folder / "kafka").mkdir()
+        with running_broker(folder / "kafka") as broker, ExitStack() as running:
+            Topics(broker.bootstrap).ensure("bench", PARTITIONS)
+            fill(broker.bootstrap, "bench", arguments.records)
+            contestants = {
+                each: running.enter_context(_started(each, broker.bootstrap, folder)) for each in CONTESTANTS
+            }
+            passes = _throughput(contestants, folder, arguments.records, arguments.passes)
+            late = _latency(contestants, broker.bootstrap, folder, arguments.seconds, arguments.passes)
+            memory = {each: contestants[each].peak_memory() for each in CONTESTANTS}
+    written(ROOT / "benchmarks" / "results.md", arguments.records, passes, late, memory)
+
+
+def _throughput(contestants: Mapping[str, Contestant], folder: Path, records: int, count: int) -> dict[str, list[Pass]]:
+    passes: dict[str, list[Pass]] = {each: [] for each in contestants}
+    for number in range(count + 1):
+        for name, contestant in contestants.items():
+            target = folder / f"{name}-{number}"
+            cpu, began = contestant.cpu_seconds(), time.monotonic()
+            contestant.obey(f"pass bench {target}")
+            result = Pass(
+                seconds=time.monotonic() - began,
+                cpu_seconds=contestant.cpu_seconds() - cpu,
+                records=records,
+                files=files_of(target / TABLES[name]),
+            )
+            warm = "" if number else " (warm-up, not counted)"
+            print(f"{name}: {result.rate:,.0f} records/s, {result.per_cpu:,.0f} per CPU-second{warm}", flush=True)
+            if number:
+                passes[name].append(result)
+            shutil.rmtree(target)
+    return passes
+
+
+def _latency(
+    contestants: Mapping[str, Contestant], bootstrap: str, folder: Path, seconds: int, count: int
+) -> dict[str, list[Latency]]:
+    late: dict[str, list[Latency]] = {each: [] for each in FOLLOWERS}
+    for number in range(count):
+        for name in FOLLOWERS:
+            topic = f"steady_{name}_{number}"
+            Topics(bootstrap).ensure(topic, PARTITIONS)
+            target = folder / topic
+            contestants[name].obey(f"follow {topic} {target}")
+            steady(bootstrap, topic, rate=1000, seconds=seconds)
+            contestants[name].obey("stop")
+            # The first ten seconds are the query's start.
+            found = Latency.of(latencies(target / TABLES[name], skip_seconds=10))
+            print(f"{name}: p50 {found.p50:.2f} s, p95 {found.p95:.2f} s, p99 {found.p99:.2f} s", flush=True)
+            late[name].append(found)
+    return late
+
+
+@contextmanager
+def _started(name: str, bootstrap: str, folder: Path) -> Iterator[Contestant]:
+    environment = os.environ | {"BENCH_MEMORY": MEMORY, "BENCH_FOLDER": str(folder / name)}
+    jars = str(Settings.load().jars / "spark")
+    command = [sys.executable, "-m", f"benchmarks.contestants.{name}", bootstrap, jars]
+    pipe = subprocess.PIPE
+    with (folder / f"{name}.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=log, text=True)
+    contestant = Contestant(name, process)
+    try:
+        contestant.await_line()
+        yield contestant
+    finally:
+        contestant.leave()
+
+
+def _peak_kilobytes(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=2_000_000)
+    parser.add_argument("--passes", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=60, help="of each latency run")
+    parser.add_argument("--folder", type=Path, default=None, help="where temporary files go")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What the contestants read: ride events of about 127 bytes, one in a hundred bad."""
+
+import random
+import time
+
+import orjson
+from confluent_kafka import Producer
+
+_TYPES = ("requested", "started", "completed", "paid")
+
+
+def event(chance: random.Random, now: int) -> bytes:
+    """Make one event; `now` in ms."""
+    made = {
+        "event_id": f"{chance.getrandbits(128):032x}",
+        "user_id": f"u{chance.randrange(100_000):06d}",
+        "event_type": _TYPES[chance.randrange(4)],
+        "amount": round(chance.random() * 60, 2),
+        "ts": now,
+    }
+    value = orjson.dumps(made)
+    return value[:-20] if chance.randrange(100) == 0 else value
+
+
+def fill(bootstrap: str, topic: str, count: int) -> None:
+    """Produce `count` events as fast as they can be made."""
+    producer = _producer(bootstrap, linger=50)
+    chance = random.Random(1)  # noqa: S311 - the same load each time
+    for _ in range(count):
+        _send(producer, topic, event(chance, time.time_ns() // 1_000_000))
+    producer.flush()
+
+
+def steady(bootstrap: str, topic: str, rate: int, seconds: int) -> None:
+    """Produce at a steady rate, in steps of 10 ms."""
+    producer = _producer(bootstrap, linger=5)
+    chance = random.Random(2)  # noqa: S311 - the same load each time
+    began = time.monotonic()
+    sent = 0
+    while (elapsed := time.monotonic() - began) < seconds:
+        while sent < elapsed * rate:
+            _send(producer, topic, event(chance, time.time_ns() // 1_000_000))
+            sent += 1
+        producer.poll(0)
+        time.sleep(0.01)
+    producer.flush()
+
+
+def _producer(bootstrap: str, linger: int) -> Producer:
+    return Producer({"bootstrap.servers": bootstrap, "linger.ms": linger, "acks": "all", "enable.idempotence": True})
+
+
+def _send(producer: Producer, topic: str, value: bytes) -> None:
+    while True:
+        try:
+            producer.produce(topic, value)
+            return
+        except BufferError:
+            producer.poll(0.1)
