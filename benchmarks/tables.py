@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 
@@ -23,7 +24,7 @@ def latencies(table: Path, skip_seconds: int) -> np.ndarray:
     made, late = [], []
     for committed_at, path in commits(table):
         times = pq.read_table(path, columns=["event_time"]).column("event_time").drop_null()
-        seconds = times.cast("timestamp[us, tz=UTC]").cast("int64").to_numpy() / 1e6
+        seconds = times.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy() / 1e6
         made.append(seconds)
         late.append(committed_at - seconds)
     all_made, all_late = np.concatenate(made), np.concatenate(late)

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,8 +43,10 @@ class StreamState:
 class StreamHost:
     """Runs one stream in its own thread and scheduler pool."""
 
-    def __init__(self, stream: Stream, spark: SparkSession) -> None:
+    def __init__(self, stream: Stream, spark: SparkSession, owned: ExitStack) -> None:
+        """Take a stream and the lock that makes this its one live instance; a refused stream gives the lock back."""
         self.state = StreamState(stream.name)
+        self._owned = owned
         self._stream = stream
         self._spark = spark
         self._stopping = threading.Event()
@@ -98,6 +101,7 @@ class StreamHost:
         self.state.state = "refused"
         self.state.last_error = str(breach)
         log.error("%s: stopped: %s", self.state.name, breach)
+        self._owned.close()
 
 
 def _await_batch(query: StreamingQuery) -> None:

@@ -33,10 +33,11 @@ def main() -> None:
     streams = chosen(all_streams(settings, read_contracts(settings.contracts_dir)), arguments().only)
     with ExitStack() as held:
         # Before Spark starts: a second live instance of a query is refused at once.
-        for stream in streams:
-            held.enter_context(exclusive(owner_lock(settings.run, stream.name), f"stream {stream.name}", 5.0))
+        owned = {stream.name: held.enter_context(ExitStack()) for stream in streams}
+        for name, own in owned.items():
+            own.enter_context(exclusive(owner_lock(settings.run, name), f"stream {name}", 5.0))
         spark = streams_session(settings)
-        hosts = [StreamHost(stream, spark) for stream in streams]
+        hosts = [StreamHost(stream, spark, owned[stream.name]) for stream in streams]
         for host in hosts:
             host.start()
         with serve_health(settings, [host.state for host in hosts]):

@@ -55,6 +55,12 @@ def append(rows: DataFrame, path: str, label: Label, app: str) -> None:
     writer.option("txnAppId", app).option("txnVersion", label.batch).save(path)
 
 
+def replace(rows: DataFrame, path: str, where: str, label: Label) -> None:
+    """Put rows in the place of those that match, in one labelled commit."""
+    writer = rows.write.format("delta").mode("overwrite").option("replaceWhere", where)
+    writer.option("userMetadata", label.to_json()).save(path)
+
+
 def upsert(rows: DataFrame, path: str, key: Sequence[str]) -> None:
     """Insert rows, or replace those with the same key: the newest state of each key wins."""
     same = " AND ".join(f"old.{quoted(column)} = new.{quoted(column)}" for column in key)

@@ -1,6 +1,7 @@
 """Command lines, built by pure functions: what the CLI starts as a process and what Airflow runs are the same words."""
 
 import sys
+from pathlib import Path
 
 from tidemark.settings import ROOT
 
@@ -50,7 +51,11 @@ def dbt_build(selection: str) -> list[str]:
     return [_tidemark(), "dbt", "build", "--select", selection]
 
 
+def dbt_docs(folder: Path) -> list[str]:
+    """Give the command that writes dbt's documentation as one page."""
+    return [_tidemark(), "dbt", "docs", "generate", "--static", "--target-path", str(folder)]
+
+
 def _tidemark() -> str:
     # Airflow has an environment of its own: ours is named in full.
     return str(_BIN / "tidemark")
-

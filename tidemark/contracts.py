@@ -15,7 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from tidemark.errors import TidemarkError
 from tidemark.names import NAME, TOPIC, is_name, is_topic
-from tidemark.yaml_source import YamlSource
+from tidemark.patterns import unlike_in_java
+from tidemark.yaml_source import YamlSource, explained, shown
 
 LogicalType = Literal["string", "integer", "number", "boolean", "timestamp", "date"]
 Metric = Literal["nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount", "freshness"]
@@ -27,6 +28,14 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 class ContractError(TidemarkError):
     """A contract file is wrong; every problem is listed with file, line and field."""
+
+
+class _Misfit(ValueError):
+    """Fields do not fit together; `where` is the one to look at, from the part that was validated."""
+
+    def __init__(self, what: str, *where: str | int) -> None:
+        super().__init__(what)
+        self.where = where
 
 
 def _name(text: str) -> str:
@@ -46,6 +55,9 @@ def _pattern(text: str) -> str:
         re.compile(text)
     except re.error as error:
         raise ValueError(f"allowed is a regular expression; {error}") from None
+    unlike = unlike_in_java(text)
+    if unlike:
+        raise ValueError(f"allowed is a regular expression that Python and Java read alike; {unlike!r} they do not")
     return text
 
 
@@ -57,6 +69,7 @@ def _within(text: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 Topic = Annotated[str, AfterValidator(_topic)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 WireName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,127}$")]
 
 
@@ -74,9 +87,9 @@ class Column(_Part):
     source: Literal["value", "key", "header"] = "value"
     wire_name: WireName | None = Field(None, alias="from")
     unit: str | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    max_length: int | None = Field(None, alias="maxLength", ge=1, le=10_000_000)
+    minimum: Number | None = None
+    maximum: Number | None = None
+    max_length: int | None = Field(None, alias="maxLength", ge=1, le=10_000_000, strict=True)
     pattern: Annotated[str, AfterValidator(_pattern)] | None = None
     enum: tuple[str, ...] | None = Field(None, min_length=1)
 
@@ -99,11 +112,11 @@ class Column(_Part):
         ]
         for limit, misfit, allowed in misfits:
             if misfit:
-                raise ValueError(f"{limit} is allowed on {allowed}, found on {self.logical_type}")
+                raise _Misfit(f"found {limit} on {self.logical_type}; allowed on {allowed}", limit)
         if self.logical_type == "timestamp" and self.unit not in (None, "s", "ms", "us"):
-            raise ValueError(f"unit of a timestamp: allowed is s, ms, us or none (ISO 8601 text), found {self.unit!r}")
+            raise _Misfit(f"found {self.unit!r}; allowed is s, ms, us or none (ISO 8601 text)", "unit")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
+            raise _Misfit(f"found {self.minimum}; allowed is at most maximum, {self.maximum}", "minimum")
         return self
 
 
@@ -112,9 +125,9 @@ class Check(_Part):
 
     metric: Metric
     columns: tuple[Name, ...] = ()
-    must_be: float | None = Field(None, alias="mustBe")
-    must_be_greater_than: float | None = Field(None, alias="mustBeGreaterThan")
-    must_be_less_than: float | None = Field(None, alias="mustBeLessThan")
+    must_be: Number | None = Field(None, alias="mustBe")
+    must_be_greater_than: Number | None = Field(None, alias="mustBeGreaterThan")
+    must_be_less_than: Number | None = Field(None, alias="mustBeLessThan")
     unit: Literal["rows", "percent"] = "rows"
     within: Annotated[str, AfterValidator(_within)] | None = None
     layer: Layer = "bronze"
@@ -167,20 +180,36 @@ class Contract(_Part):
 
     @model_validator(mode="after")
     def _columns_fit_together(self) -> Self:
-        names = [column.name for column in self.columns]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise ValueError(f"schema: found {', '.join(doubled)} twice; allowed once")
+        _refuse_doubles(self.columns)
         if self.event_time not in self.by_name or self.by_name[self.event_time].logical_type != "timestamp":
-            raise ValueError(f"eventTime: found {self.event_time!r}; allowed is a timestamp column of schema")
-        used = [("key", self.key)] + [("quality", check.columns) for check in self.quality]
-        for where, columns in used:
-            for unknown in (name for name in columns if name not in self.by_name):
-                raise ValueError(f"{where}: found {unknown!r}; allowed are {', '.join(names)}")
-        for name in self.key:
+            raise _Misfit(f"found {self.event_time!r}; allowed is a timestamp column of schema", "eventTime")
+        _refuse_unknown(self.by_name, self.key, "key")
+        for index, check in enumerate(self.quality):
+            _refuse_unknown(self.by_name, check.columns, "quality", index, "columns")
+        for index, name in enumerate(self.key):
             if not self.by_name[name].required:
-                raise ValueError(f"key: {name!r} must be a required column")
+                raise _Misfit(f"found {name!r}, which is optional; allowed are required columns", "key", index)
         return self
+
+
+def _refuse_doubles(columns: Sequence[Column]) -> None:
+    names: set[str] = set()
+    wires: set[str] = set()
+    for index, column in enumerate(columns):
+        if column.name in names:
+            raise _Misfit(f"found {column.name!r} twice; allowed once", "schema", index, "name")
+        names.add(column.name)
+        if column.source == "value":
+            # Spark finds a field of the parsed document whatever its case: two would be ambiguous.
+            if column.wire.lower() in wires:
+                raise _Misfit(f"found {column.wire!r} twice, but for case; allowed once", "schema", index, "from")
+            wires.add(column.wire.lower())
+
+
+def _refuse_unknown(known: Iterable[str], names: Sequence[str], *where: str | int) -> None:
+    for index, name in enumerate(names):
+        if name not in known:
+            raise _Misfit(f"found {name!r}; allowed are {', '.join(known)}", *where, index)
 
 
 def read_contract(path: Path) -> Contract:
@@ -194,9 +223,9 @@ def read_contract(path: Path) -> Contract:
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(f"{path}: cannot be read: {error}", "check the file") from None
     except yaml.YAMLError as error:
-        raise ContractError(f"{path.name}: is not YAML: {error}", "correct the file") from None
+        raise ContractError(explained(path.name, error), "correct the file") from None
     try:
-        contract = Contract.model_validate(source.data)
+        contract = Contract.model_validate(source.data, by_name=False)
     except ValidationError as error:
         problems = (_problem(source, dict(problem)) for problem in error.errors())
         raise ContractError("\n".join(problems), "correct the lines above; CONTRIBUTING.md shows a contract") from None
@@ -223,6 +252,7 @@ def read_contracts(folder: Path) -> dict[str, Contract]:
             contracts[contract.id] = contract
         except ContractError as error:
             problems.append(error.what)
+    problems += [f"{path.name}:1: file: found .yml; allowed is .yaml" for path in sorted(folder.glob("*.yml"))]
     problems += _shared_topics(contracts.values())
     if problems:
         raise ContractError("\n".join(problems), "correct the lines above; CONTRIBUTING.md shows a contract")
@@ -247,18 +277,26 @@ def _shared_topics(contracts: Iterable[Contract]) -> list[str]:
         other = owners.setdefault(contract.topic, contract.id)
         if other != contract.id:
             problems.append(
-                f"{contract.id}.yaml: topic: found {contract.topic!r}, which {other}.yaml has; allowed once"
+                f"{contract.id}.yaml:1: topic: found {contract.topic!r}, which {other}.yaml has; allowed once"
             )
     return problems
 
 
 def _problem(source: YamlSource, problem: dict[str, Any]) -> str:
-    where: Sequence[str | int] = problem["loc"]
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        message = "this field is not allowed"
+    misfit = problem.get("ctx", {}).get("error")
+    where: Sequence[str | int] = (*problem["loc"], *getattr(misfit, "where", ()))
     if problem["type"] == "missing":
         return f"{source.at(where)}: missing; it is required"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = f"allowed are {', '.join(_fields_around(where))}"
+    if problem["type"] == "model_type":
+        message = "allowed is a mapping of fields"
     scalar = not isinstance(problem["input"], dict | list)
-    found = f"found {problem['input']!r}; " if scalar else ""
+    found = f"found {shown(problem['input'])}; " if scalar else ""
     return f"{source.at(where)}: {found}{message}"
+
+
+def _fields_around(where: Sequence[str | int]) -> list[str]:
+    parts: dict[str | int, type[_Part]] = {"schema": Column, "quality": Check} if len(where) > 1 else {}
+    return [field.alias or name for name, field in parts.get(where[0], Contract).model_fields.items()]

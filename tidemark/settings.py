@@ -6,14 +6,26 @@ settings. `docs/settings.md` is made from the descriptions below.
 
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tidemark.errors import TidemarkError
 
 ROOT = Path(__file__).resolve().parents[1]
+
+_LAST_PORT = 65_535
+
+
+def _port(port: int, info: ValidationInfo) -> int:
+    offset = info.data.get("port_offset", 0)
+    if not 1 <= port <= _LAST_PORT - offset:
+        raise ValueError(f"allowed is 1 to {_LAST_PORT - offset}, since TIDEMARK_PORT_OFFSET is {offset}")
+    return port
+
+
+Port = Annotated[int, AfterValidator(_port)]
 
 
 class Settings(BaseSettings):
@@ -31,16 +43,16 @@ class Settings(BaseSettings):
     port_offset: int = Field(
         0, ge=0, le=50_000, description="Added to every port, so that two copies run side by side."
     )
-    base_kafka_port: int = Field(9092, alias="TIDEMARK_KAFKA_PORT", description="Kafka's clients.")
-    base_controller_port: int = Field(9093, alias="TIDEMARK_CONTROLLER_PORT", description="Kafka's controller.")
-    base_thrift_port: int = Field(10000, alias="TIDEMARK_THRIFT_PORT", description="SQL: dbt, BI tools, beeline.")
-    base_connect_port: int = Field(
+    base_kafka_port: Port = Field(9092, alias="TIDEMARK_KAFKA_PORT", description="Kafka's clients.")
+    base_controller_port: Port = Field(9093, alias="TIDEMARK_CONTROLLER_PORT", description="Kafka's controller.")
+    base_thrift_port: Port = Field(10000, alias="TIDEMARK_THRIFT_PORT", description="SQL: dbt, BI tools, beeline.")
+    base_connect_port: Port = Field(
         15002, alias="TIDEMARK_CONNECT_PORT", description="Spark Connect: batch jobs, gates."
     )
-    base_airflow_port: int = Field(8080, alias="TIDEMARK_AIRFLOW_PORT", description="Airflow's UI and REST API.")
-    base_streams_port: int = Field(9108, alias="TIDEMARK_STREAMS_PORT", description="The streams' health and metrics.")
-    base_log_port: int = Field(8793, alias="TIDEMARK_AIRFLOW_LOG_PORT", description="Airflow's task logs.")
-    base_trigger_log_port: int = Field(8794, alias="TIDEMARK_AIRFLOW_TRIGGER_LOG_PORT", description="Triggerer logs.")
+    base_airflow_port: Port = Field(8080, alias="TIDEMARK_AIRFLOW_PORT", description="Airflow's UI and REST API.")
+    base_streams_port: Port = Field(9108, alias="TIDEMARK_STREAMS_PORT", description="The streams' health and metrics.")
+    base_log_port: Port = Field(8793, alias="TIDEMARK_AIRFLOW_LOG_PORT", description="Airflow's task logs.")
+    base_trigger_log_port: Port = Field(8794, alias="TIDEMARK_AIRFLOW_TRIGGER_LOG_PORT", description="Triggerer logs.")
 
     kafka_bootstrap: str = Field("", description="Kafka's address; empty: the embedded broker.")
     topic_partitions: int = Field(2, ge=1, le=1000, description="Partitions of a topic that Tidemark creates.")
@@ -137,6 +149,7 @@ def _explained(error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         name = str(problem["loc"][0])
+        message = problem["msg"].removeprefix("Value error, ")
         variable = name if name.startswith("TIDEMARK_") else f"TIDEMARK_{name.upper()}"
-        lines.append(f"{variable}: found {problem['input']!r}; {problem['msg']}")
+        lines.append(f"{variable}: found {problem['input']!r}; {message}")
     return "\n".join(lines)

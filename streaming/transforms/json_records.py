@@ -18,17 +18,17 @@ from tidemark.contracts import Contract
 PARSED = "__parsed"
 SUSPECT = "__suspect"
 
-_END = "~"  # no wire name can be this
-_CORRUPT = "__corrupt"
+_END = "~"  # no wire name can be this, or the next
+_CORRUPT = "~corrupt"
 _OPTIONS = {
     "mode": "PERMISSIVE",
     "columnNameOfCorruptRecord": _CORRUPT,
     "allowNonNumericNumbers": "false",
     "allowSingleQuotes": "false",
 }
-# Deeper than MAX_DEPTH levels need at least this many bytes: shorter values skip the search.
+# Deeper than MAX_DEPTH levels need at least this many bytes, and of one kind of bracket more than this many.
 _SHALLOW_BYTES = 2 * bronze.MAX_DEPTH
-_TOO_DEEP = rf"([\[{{][^\[\]{{}}]*){{{bronze.MAX_DEPTH + 1}}}"
+_SHALLOW_BRACKETS = bronze.MAX_DEPTH // 2
 
 _VARIANT_TYPES = {
     "string": ("STRING",),
@@ -40,9 +40,23 @@ _VARIANT_TYPES = {
 
 
 def decoded(rows: DataFrame, contract: Contract) -> DataFrame:
-    """Add the parsed value (a struct by wire name) and whether it needs a second look."""
+    """Add the parsed value, a struct by wire name."""
+    return rows.withColumn(PARSED, _parsed([column for column in contract.columns if column.source == "value"]))
+
+
+def is_suspect(contract: Contract) -> Column:
+    """Tell whether the value needs a second look; where this is false, the parsed fields are what was written."""
     fields = [column for column in contract.columns if column.source == "value"]
-    return rows.withColumn(PARSED, _parsed(fields)).withColumn(SUSPECT, _suspect(fields))
+    parsed = F.col(PARSED)
+    suspect = parsed[_END].isNull() | parsed[_CORRUPT].isNotNull() | ~F.is_valid_utf8(_text())
+    suspect = suspect | ~_text().endswith("}") | _may_be_deep()
+    for column in fields:
+        if column.required:
+            suspect = suspect | parsed[column.wire].isNull()
+        if wire_type(column) == T.StringType():
+            suspect = suspect | _may_be_bare(column)
+    # A null value makes every part above null: it is suspect too.
+    return F.coalesce(suspect, F.lit(True))
 
 
 def value_of(column: ContractColumn) -> Column:
@@ -109,29 +123,45 @@ def _parsed(fields: list[ContractColumn]) -> Column:
     schema = T.StructType([T.StructField(column.wire, wire_type(column)) for column in fields])
     schema.add(_END, T.BooleanType()).add(_CORRUPT, T.StringType())
     value = F.col(bronze.VALUE)
+    # The marker takes the place of the closing brace; `is_suspect` asks whether that is what stood there.
     body = F.substring(value, F.lit(1), F.octet_length(value) - 1)
     return F.from_json(F.concat(body, F.lit(f',"{_END}":true}}'.encode())).cast("string"), schema, _OPTIONS)
 
 
-def _suspect(fields: list[ContractColumn]) -> Column:
-    parsed = F.col(PARSED)
-    suspect = parsed[_END].isNull() | parsed[_CORRUPT].isNotNull() | ~F.is_valid_utf8(_text()) | _too_deep()
-    for column in fields:
-        if column.required:
-            suspect = suspect | parsed[column.wire].isNull()
-        if wire_type(column) == T.StringType():
-            suspect = suspect | ~_is_quoted(column)
-    # A null value makes every part above null: it is suspect too.
-    return F.coalesce(suspect, F.lit(True))
+def _may_be_bare(column: ContractColumn) -> Column:
+    """Tell that the value may be a number, boolean, object or array that was read as text.
+
+    Only text that looks like one can be, and most does not. It is none if the document has its key once, with that
+    text after it in quotes: another number may stand behind the same key, escaped or further on, and the last counts.
+    """
+    value, key = F.col(PARSED)[column.wire], f'"{column.wire}"'
+    looks_bare = F.substring(value, 1, 1).isin(*"-0123456789{[") | value.isin("true", "false")
+    tight = _text().contains(F.concat(F.lit(f'{key}:"'), value, F.lit('"')))
+    spaced = _text().contains(F.concat(F.lit(f'{key}: "'), value, F.lit('"')))
+    once = (F.substring_index(_text(), key, 2) == _text()) & ~_text().contains(F.lit("\\"))
+    return value.isNotNull() & looks_bare & ~((tight | spaced) & once)
 
 
-def _is_quoted(column: ContractColumn) -> Column:
-    """Tell that the value stands as text in the document, as it does not when a number was read as text."""
-    value = F.col(PARSED)[column.wire]
-    tight = _text().contains(F.concat(F.lit(f'"{column.wire}":"'), value, F.lit('"')))
-    spaced = _text().contains(F.concat(F.lit(f'"{column.wire}": "'), value, F.lit('"')))
-    return value.isNull() | tight | spaced
+def _may_be_deep() -> Column:
+    """Tell whether the value has brackets enough for too many levels: cheap, and mostly false."""
+    size = F.octet_length(F.col(bronze.VALUE))
+    many = F.lit(False)
+    for bracket in "{[":
+        without = F.octet_length(F.replace(_text(), F.lit(bracket), F.lit("")))
+        many = many | (size - without > _SHALLOW_BRACKETS)
+    return (size > _SHALLOW_BYTES) & many
 
 
 def _too_deep() -> Column:
-    return (F.octet_length(F.col(bronze.VALUE)) > _SHALLOW_BYTES) & _text().rlike(_TOO_DEEP)
+    """Tell whether the value has too many levels: brackets inside text are none."""
+    unescaped = F.regexp_replace(_text(), r"(?s)\\.", "")
+    outside_text = F.regexp_replace(unescaped, r'"[^"]*"', "")
+    brackets = F.split(F.regexp_replace(outside_text, r"[^\[\]{}]+", ""), "")
+
+    def step(levels: Column, bracket: Column) -> Column:
+        now = levels["now"] + F.when(bracket.isin("{", "["), 1).otherwise(-1)
+        return F.struct(now.alias("now"), F.greatest(levels["most"], now).alias("most"))
+
+    none = F.struct(F.lit(0).alias("now"), F.lit(0).alias("most"))
+    deepest = F.aggregate(brackets, none, step, lambda levels: levels["most"])
+    return F.when(_may_be_deep(), deepest > bronze.MAX_DEPTH).otherwise(F.lit(False))

@@ -10,6 +10,7 @@ from streaming.transforms.json_records import (
     document_problem,
     field_problem,
     gave_up,
+    is_suspect,
     not_finite_problem,
     value_of,
 )
@@ -18,10 +19,16 @@ from tidemark.contracts import Column as ContractColumn
 from tidemark.contracts import Contract
 
 _DOCUMENT = "__document"
-_VALUES = "__values"
+_DOUBTFUL = "__doubtful"
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _YEAR_ONE = -62_135_596_800_000_000  # microseconds: the first and the last instant that a timestamp shows
 _YEAR_9999 = 253_402_300_799_999_999
+# ISO 8601 as RFC 3339 narrows it. Spark reads more: "T10:00" as today at ten, "2024-02-29 and so on" as a date.
+_DATE = r"\d{4}-\d\d-\d\d"
+_WRITTEN = {
+    "date": rf"\A{_DATE}\z",
+    "timestamp": rf"\A{_DATE}([T ]\d\d:\d\d(:\d\d(\.\d{{1,9}})?)?(Z|[+-]\d\d:\d\d)?)?\z",
+}
 
 Breach = tuple[Column, str]
 
@@ -33,20 +40,22 @@ def judged(rows: DataFrame, contract: Contract, latest: Column) -> DataFrame:
         latest: an event time after this is quarantined.
     """
     breaches = [breach for column in contract.columns for breach in _breaches(column)]
-    breaches.append((F.col(_VALUES)[contract.event_time] > latest, f"{bronze.FUTURE}:{contract.event_time}"))
+    too_new = _typed(contract.by_name[contract.event_time]) > latest
+    breaches.append((too_new, f"{bronze.FUTURE}:{contract.event_time}"))
     doubtful = F.col(SUSPECT)
     for breach, _ in breaches:
         doubtful = doubtful | breach
-    # A breach that can't be told is null, and no breach: what is required and null was found suspect before.
-    reasons = F.when(F.coalesce(doubtful, F.lit(False)), _reasons(contract, breaches)).otherwise(_no_reasons())
-    explained = (
-        rows.withColumn(_DOCUMENT, F.when(F.col(SUSPECT), document()))
-        .withColumn(_VALUES, F.struct(*[_typed(column).alias(column.name) for column in contract.columns]))
-        .withColumn(bronze.ERRORS, reasons)
-    )
     good = (F.size(bronze.ERRORS) == 0) & F.col(bronze.VALUE).isNotNull()
-    typed = {column.name: F.when(good, F.col(_VALUES)[column.name]) for column in contract.columns}
-    return explained.withColumns(typed).select(*bronze_schema(contract).fieldNames())
+    typed = {column.name: F.when(good, _typed(column)) for column in contract.columns}
+    return (
+        rows.withColumn(SUSPECT, is_suspect(contract))
+        # A breach that can't be told is null, and no breach: what is required and null was found suspect before.
+        # A column of its own: the reasons are no compiled code, and few rows need them.
+        .withColumns({_DOUBTFUL: F.coalesce(doubtful, F.lit(False)), _DOCUMENT: F.when(F.col(SUSPECT), document())})
+        .withColumn(bronze.ERRORS, F.when(F.col(_DOUBTFUL), _reasons(contract, breaches)).otherwise(_no_reasons()))
+        .withColumns(typed)
+        .select(*bronze_schema(contract).fieldNames())
+    )
 
 
 def _reasons(contract: Contract, breaches: list[Breach]) -> Column:
@@ -55,7 +64,7 @@ def _reasons(contract: Contract, breaches: list[Breach]) -> Column:
     from_value = [column for column in contract.columns if column.source == "value"]
     fields = [F.when(F.col(SUSPECT), field_problem(F.col(_DOCUMENT), column)) for column in from_value]
     limits = [F.when(breach, F.lit(reason)) for breach, reason in breaches]
-    found = F.array_compact(F.array(*fields, *limits))
+    found = F.array_distinct(F.array_compact(F.array(*fields, *limits)))
     # Never silence: where the parser gave up and the second look finds nothing, that is the reason.
     unexplained = F.col(SUSPECT) & gave_up() & (F.size(found) == 0)
     judged_parts = F.when(unexplained, F.array(F.lit(bronze.MALFORMED))).otherwise(found)
@@ -98,7 +107,8 @@ def _text_breaches(column: ContractColumn, value: Column) -> list[Breach]:
         too_long = (F.octet_length(value) > column.max_length) & (F.char_length(value) > column.max_length)
         breaches.append((too_long, f"{bronze.LENGTH}:{column.name}"))
     if column.pattern is not None:
-        breaches.append((~value.rlike(f"^(?:{column.pattern})$"), f"{bronze.PATTERN}:{column.name}"))
+        # Not ^ and $: to Java the text may go on with a line end behind a $.
+        breaches.append((~value.rlike(rf"\A(?:{column.pattern})\z"), f"{bronze.PATTERN}:{column.name}"))
     if column.enum is not None:
         breaches.append((~value.isin(*column.enum), f"{bronze.ENUM}:{column.name}"))
     return breaches
@@ -109,8 +119,10 @@ def _time_breaches(column: ContractColumn, value: Column) -> list[Breach]:
         micros = _micros(column, value)
         outside = micros.isNull() | (micros < _YEAR_ONE) | (micros > _YEAR_9999)
         return [(value.isNotNull() & outside, f"{bronze.RANGE}:{column.name}")]
-    unreadable = value.isNotNull() & _typed(column).isNull()
-    return [(unreadable, f"{bronze.TYPE}:{column.name}")]
+    unreadable = value.isNotNull() & (~value.rlike(_WRITTEN[column.logical_type]) | _typed(column).isNull())
+    micros = F.unix_micros(_typed(column).cast("timestamp"))
+    outside = (micros < _YEAR_ONE) | (micros > _YEAR_9999)
+    return [(unreadable, f"{bronze.TYPE}:{column.name}"), (outside, f"{bronze.RANGE}:{column.name}")]
 
 
 def _typed(column: ContractColumn) -> Column:

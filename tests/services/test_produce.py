@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from tidemark.topics import Topics
 
 pytestmark = pytest.mark.services
 
+LZ4 = 3  # Kafka's number of the codec
 MESSY = ("--bad-rate", "0.2", "--duplicate-rate", "0.1", "--late-rate", "0.05")
 
 
@@ -109,6 +111,16 @@ def test_the_topic_is_made_with_the_partitions_of_the_settings(folder: Folder, m
     assert {message.partition() for message in messages} == {0, 1, 2}
 
 
+def test_batches_are_compressed_and_have_the_mark_of_an_idempotent_producer(kafka: Broker, folder: Folder) -> None:
+    Topics(folder.bootstrap).ensure(folder.topic("ride_events"), 1)
+    folder.produce("ride_events", "--count", "1000")
+    log = kafka.data / f"{folder.topic('ride_events')}-0" / f"{0:020d}.log"
+    # The head of a record batch, as Kafka's protocol guide has it: attributes at 21, producer id at 43
+    attributes, producer_id = struct.unpack_from(">h20xq", log.read_bytes(), 21)
+    assert attributes & 7 == LZ4
+    assert producer_id >= 0
+
+
 def test_the_same_seed_sends_the_same_records_and_another_does_not(folder: Folder) -> None:
     for _ in range(2):
         folder.produce("sales_events", "--count", "500", "--seed", "5", *MESSY)
@@ -121,12 +133,16 @@ def test_the_same_seed_sends_the_same_records_and_another_does_not(folder: Folde
 
 
 def test_a_rate_is_kept_evenly(folder: Folder) -> None:
+    before = os.times()
     said = folder.produce("ride_events", "--rate", "400", "--for", "2.5s")
+    after = os.times()
     times = [message.timestamp()[1] for message in read(folder.bootstrap, folder.topic("ride_events"))]
     assert said["produced"] == 1000
     assert said["seconds"] == pytest.approx(2.5, abs=0.5)
     slots = Counter((each - min(times)) // 250 for each in times)
     assert all(slots[slot] == pytest.approx(100, abs=30) for slot in range(10)), slots
+    # It starts in less than a second of CPU time, and then it waits without spinning
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 2.2
 
 
 def test_a_new_contract_file_needs_no_code(folder: Folder) -> None:

@@ -42,7 +42,7 @@ def transaction(kafka: Broker, topic: str, records: int) -> Producer:
 
 
 def eventually(done: Callable[[], bool], within: float = 10.0) -> bool:
-    """Wait until `done`: Kafka writes a transaction's marker after it has said that it will."""
+    """Wait until `done`: Kafka writes a transaction's marker, and a topic's id, after it has said that it did."""
     deadline = time.monotonic() + within
     while not done() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -80,9 +80,11 @@ def test_a_topic_made_anew_has_another_identity(kafka: Broker, topics: Topics) -
 
 def test_identity_is_written_as_kafka_writes_it(kafka: Broker, topics: Topics) -> None:
     # Twelve, because only three ids in ten have a letter that the two ways of base64 write differently
-    names = [kafka.topic() for _ in range(12)]
-    written = {name: (kafka.data / f"{name}-0" / "partition.metadata").read_text() for name in names}
-    assert all(written[name].endswith(f"topic_id: {topics.identity(name)}") for name in names), written
+    ids = {name: topics.identity(name) for name in (kafka.topic() for _ in range(12))}
+    files = {name: kafka.data / f"{name}-0" / "partition.metadata" for name in ids}
+    assert eventually(lambda: all(file.exists() for file in files.values()))
+    for name, file in files.items():
+        assert file.read_text().split() == ["version:", "0", "topic_id:", ids[name]]
 
 
 def test_bounds_follow_what_is_sent_and_what_expires(kafka: Broker, topics: Topics) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyspark
 import pytest
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import IllegalArgumentException
 from pyspark.sql import SparkSession
 
@@ -142,6 +142,18 @@ def store_of(spark: SparkSession, table: Path) -> Any:
     return log.store().getDelegate(log.logPath()).logStoreImpl()
 
 
+def hadoop_path(spark: SparkSession, uri: str) -> Any:
+    jvm: Any = spark._jvm
+    return jvm.org.apache.hadoop.fs.Path(uri)
+
+
+def overwrite(spark: SparkSession, table: Path, uri: str, line: str) -> None:
+    """Write one file as Delta does _last_checkpoint, through the table's own store."""
+    jvm: Any = spark._jvm
+    conf = delta_log_of(spark, table).newDeltaHadoopConf()
+    store_of(spark, table).write(hadoop_path(spark, uri), jvm.java.util.List.of(line).iterator(), True, conf)
+
+
 def count_afresh(spark: SparkSession, table: Path) -> int:
     """Count the rows as a JVM would that has not seen the table before."""
     log = delta_log_of(spark, table)
@@ -162,12 +174,12 @@ def operations_of(table: Path) -> list[str]:
 
 @contextmanager
 def delayed_publish(spark: SparkSession, milliseconds: int) -> Iterator[None]:
-    system: Any = spark._jvm.System  # type: ignore[union-attr]
-    system.setProperty(DELAY, str(milliseconds))
+    jvm: Any = spark._jvm
+    jvm.System.setProperty(DELAY, str(milliseconds))
     try:
         yield
     finally:
-        system.clearProperty(DELAY)
+        jvm.System.clearProperty(DELAY)
 
 
 def wait_for(log: Path, pattern: str) -> None:
@@ -217,35 +229,24 @@ def test_delta_renames_its_checkpoints_into_place(spark: SparkSession, table: Pa
     assert store_of(spark, table).isPartialWriteVisible(log.logPath(), log.newDeltaHadoopConf()) is True
 
 
-def test_overwrite_replaces_the_file_and_its_stale_checksum(spark: SparkSession, table: Path, tmp_path: Path) -> None:
-    jvm: Any = spark._jvm
-    store, conf = store_of(spark, table), delta_log_of(spark, table).newDeltaHadoopConf()
-    folder = tmp_path / "overwritten"
+def test_overwrite_replaces_the_file_and_its_stale_checksum(spark: SparkSession, table: Path) -> None:
+    folder = table / "overwritten"
     folder.mkdir()
-    path = jvm.org.apache.hadoop.fs.Path(f"file://{folder}/_last_checkpoint")
-    store.write(path, jvm.java.util.List.of("first").iterator(), True, conf)
-    (folder / "._last_checkpoint.crc").write_bytes(WRONG_CHECKSUM)
+    overwrite(spark, table, f"file://{folder}/one.json", "first")
+    (folder / ".one.json.crc").write_bytes(WRONG_CHECKSUM)
 
-    store.write(path, jvm.java.util.List.of("second").iterator(), True, conf)
+    overwrite(spark, table, f"file://{folder}/one.json", "second")
 
-    assert spark.read.text(str(path)).collect() == [("second",)], "read through Hadoop, which verifies checksums"
-    assert names_in(folder) == ["_last_checkpoint"]
+    assert spark.read.text(str(folder / "one.json")).collect() == [("second",)], "read with checksums verified"
+    assert names_in(folder) == ["one.json"]
 
 
 def test_a_file_that_is_not_there_is_reported_as_delta_expects(spark: SparkSession, table: Path) -> None:
     """Delta asks for _last_checkpoint before there is one, and takes no other exception for "there is none"."""
-    jvm: Any = spark._jvm
-    store, conf = store_of(spark, table), delta_log_of(spark, table).newDeltaHadoopConf()
-    path = jvm.org.apache.hadoop.fs.Path(f"file://{table}/_delta_log/_last_checkpoint")
-
-    with pytest.raises(Py4JJavaError, match="java.io.FileNotFoundException"):
-        store.read(path, conf)
+    with pytest.raises(Py4JJavaError, match=r"java\.io\.FileNotFoundException"):
+        store_of(spark, table).read(hadoop_path(spark, f"file://{table}/_delta_log/_last_checkpoint"), None)
 
 
 def test_another_file_system_is_refused_with_what_to_configure(spark: SparkSession, table: Path) -> None:
-    jvm: Any = spark._jvm
-    store, conf = store_of(spark, table), delta_log_of(spark, table).newDeltaHadoopConf()
-    path = jvm.org.apache.hadoop.fs.Path("s3a://lake/table/_delta_log/0.json")
-
     with pytest.raises(IllegalArgumentException, match=r"not s3a://lake/.*logStore\.s3a\.impl.*S3DynamoDBLogStore"):
-        store.write(path, jvm.java.util.List.of().iterator(), False, conf)
+        overwrite(spark, table, "s3a://lake/table/_delta_log/_last_checkpoint", "line")

@@ -1,4 +1,4 @@
-"""`tidemark compact`, `reconcile` and `topic adopt`: jobs on the lake, each a process of its own with its own exit code."""
+"""`tidemark compact`, `reconcile`, `topic adopt`: jobs on the lake, each a process with its own exit code."""
 
 import os
 from datetime import datetime
@@ -36,7 +36,7 @@ def reconcile(
     contract: Contract,
     date: KafkaDay,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
-    remove_extra: Annotated[bool, typer.Option("--remove-extra", help="Remove doubles, phantoms, altered rows.")] = False,
+    remove_extra: Annotated[bool, typer.Option("--remove-extra", help="Remove doubles and phantoms.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare a day of Kafka with bronze, byte by byte, and repair what is missing.
@@ -49,7 +49,7 @@ def reconcile(
 
 @topic.command()
 def adopt(contract: Contract) -> None:
-    """Take a recreated topic for what it is: archive the table and its checkpoint, start anew. Stop the streams first."""
+    """Archive the table of a recreated topic and its checkpoint, and start anew: then restart the streams."""
     settings = Settings.load()
     wanted = find_contract(read_contracts(settings.contracts_dir), contract)
     for line in adopt_topic(settings, wanted):

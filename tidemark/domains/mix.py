@@ -36,7 +36,7 @@ class Mix:
             if not 0 <= share <= 1:
                 raise TidemarkError(f"--{name}-rate: found {share:g}; allowed is 0 to 1", "2 % is 0.02")
         total = self.bad + self.duplicate + self.late
-        if total > 1:
+        if total > 1 + 1e-9:
             raise TidemarkError(
                 f"--bad-rate, --duplicate-rate and --late-rate: together {total:g}; allowed is at most 1"
             )

@@ -1,0 +1,127 @@
+# Everything that a person runs. `make` alone shows it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+UV_VERSION := 0.13.9
+UV := .tools/bin/uv
+RUN := .venv/bin
+TIDEMARK := $(RUN)/tidemark
+MINUTES ?= 60
+
+# What is not on this machine is named, never fetched behind its back.
+export UV_PYTHON_DOWNLOADS := never
+
+##@ Help
+.PHONY: help
+help: ## Show this
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Set-up (every target does its own; these are for doing it ahead)
+.PHONY: setup setup-streams
+setup: setup-streams .venv-airflow/.stamp ## Everything: the lakehouse's environment, the jars, Airflow's environment
+
+setup-streams: .venv/.stamp jars ## What Kafka, the streams and the warehouse need: no Airflow
+
+.PHONY: machine
+machine:
+	@missing() { printf '%s is missing.\n  fix: %s\n' "$$1" "$$2" >&2; exit 1; }; \
+	python3.11 -c 'import ensurepip, venv' 2>/dev/null \
+	  || missing "Python 3.11 with its venv module" "sudo apt-get install python3.11 python3.11-venv"; \
+	command -v java >/dev/null || [ -x "$${JAVA_HOME:-}/bin/java" ] \
+	  || missing "Java 17" "sudo apt-get install openjdk-17-jdk-headless"; \
+	[ -e .jars/.complete ] || command -v mvn >/dev/null \
+	  || missing "Maven" "sudo apt-get install maven"
+
+.PHONY: jars
+jars: | machine
+	@streaming/jvm/fetch.sh
+
+.tools/.uv-$(UV_VERSION): | machine
+	@echo "Installing uv $(UV_VERSION) into .tools ..."
+	@python3.11 -m venv .tools
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+# The order matters: a sync removes what the lock doesn't list, and that is Tidemark itself.
+.venv/.stamp: .tools/.uv-$(UV_VERSION) requirements.lock pyproject.toml
+	@echo "Installing the lakehouse's environment into .venv ..."
+	@$(UV) venv --quiet --allow-existing --python python3.11 .venv
+	@$(UV) pip sync --python $(RUN)/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python $(RUN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-airflow/.stamp: .tools/.uv-$(UV_VERSION) dags/requirements.lock
+	@echo "Installing Airflow's environment into .venv-airflow ..."
+	@$(UV) venv --quiet --allow-existing --python python3.11 .venv-airflow
+	@$(UV) pip sync --python .venv-airflow/bin/python --require-hashes dags/requirements.lock
+	@touch $@
+
+##@ Run
+.PHONY: demo up down status stream-up stream-down dbt
+demo: setup ## Start everything, produce events, land, build and prove them, and show the result
+	@$(TIDEMARK) demo
+
+up: setup ## Start everything and return when it is ready
+	@$(TIDEMARK) up
+
+down: ## Stop everything; no process is left
+	@if [ -x $(TIDEMARK) ]; then $(TIDEMARK) down; else echo "nothing runs: nothing is set up"; fi
+
+status: ## Show what runs
+	@if [ -x $(TIDEMARK) ]; then $(TIDEMARK) status; else echo "nothing runs: nothing is set up"; fi
+
+stream-up: setup-streams ## Start Kafka and the streams alone
+	@$(TIDEMARK) up streams
+
+stream-down: ## Stop the streams gracefully, then Kafka
+	@if [ -x $(TIDEMARK) ]; then $(TIDEMARK) down streams; else echo "nothing runs: nothing is set up"; fi
+
+dbt: setup-streams ## Build silver and gold (starts the warehouse if it doesn't run)
+	@$(TIDEMARK) up warehouse
+	@$(TIDEMARK) dbt build
+
+##@ Prove
+.PHONY: test test-faults soak bench check
+test: setup ## Run the tests
+	@$(RUN)/pytest tests -m "not repeat"
+
+test-faults: setup ## Run the faults many times over
+	@$(RUN)/pytest tests -m repeat
+
+soak: setup ## Run the faults again and again: make soak MINUTES=60
+	@until=$$(( $$(date +%s) + 60 * $(MINUTES) )); \
+	while [ "$$(date +%s)" -lt "$$until" ]; do $(RUN)/pytest tests -m repeat; done
+
+bench: setup-streams ## Measure ingest beside the tutorial way and the local ceiling
+	@$(RUN)/python -m benchmarks.ingest $(ARGS)
+
+check: .venv/.stamp ## Lint, types, import lines, SQL, contracts
+	@$(RUN)/ruff check
+	@$(RUN)/ruff format --check
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+	@$(RUN)/sqlfluff lint dbt_project
+	@$(TIDEMARK) contracts check
+
+##@ Maintain
+.PHONY: lock format clean
+COMPILE = $(UV) pip compile --generate-hashes --python-version 3.11 --no-emit-index-url --quiet
+lock: .tools/.uv-$(UV_VERSION) ## Resolve both environments anew into their lock files
+	@$(COMPILE) pyproject.toml --group dev --output-file requirements.lock
+	@$(COMPILE) dags/requirements.in --output-file dags/requirements.lock
+
+format: .venv/.stamp ## Format Python and SQL
+	@$(RUN)/ruff check --fix
+	@$(RUN)/ruff format
+	@$(RUN)/sqlfluff fix dbt_project
+
+clean: ## Remove caches and what was built; environments, jars and var/ stay
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf dbt_project/target dbt_project/logs streaming/jvm/target streaming/jvm/*/target
+	@find . -name __pycache__ -type d -not -path './.*' -prune -exec rm -rf {} +

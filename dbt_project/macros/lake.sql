@@ -1,0 +1,67 @@
+{% macro lake_root() -%}
+    {%- set root = run_query('set spark.tidemark.lake').columns[1][0] -%}
+    {%- if root == '<undefined>' -%}
+        {%- do exceptions.raise_compiler_error(
+            "this Spark has no setting spark.tidemark.lake, so it is not Tidemark's warehouse; "
+            ~ "start that one (make up), or set TIDEMARK_THRIFT_PORT and TIDEMARK_PORT_OFFSET to where it is"
+        ) -%}
+    {%- endif -%}
+    {{ return(root) }}
+{%- endmacro %}
+
+
+{% macro register_lake() -%}
+    {%- if not execute -%}{{ return('') }}{%- endif -%}
+    {%- do run_query('set spark.sql.scripting.enabled = true') -%}
+    {%- set tables = graph.sources.values() | sort(attribute='unique_id') | list -%}
+    {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | list -%}
+    {%- set missing = run_query(registration_script(lake_root(), tables + models)).columns[0][0].split() -%}
+    {%- set needed = sources_of_selected_models() -%}
+    {%- set problems = [] -%}
+    {%- for table in tables if table.schema ~ '.' ~ table.identifier in missing -%}
+        {%- set line = table.schema ~ '.' ~ table.identifier ~ ': there is no table yet; it is made by: '
+            ~ table.config.meta.made_by -%}
+        {%- if table.unique_id in needed -%}{%- do problems.append(line) -%}
+        {%- else -%}{%- do print(line) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if problems -%}{%- do exceptions.raise_compiler_error(problems | join('\n')) -%}{%- endif -%}
+    {{ return('') }}
+{%- endmacro %}
+
+
+{% macro registration_script(lake, tables) -%}
+begin
+    declare missing string default '';
+    {%- for schema in ['bronze', 'quarantine', 'speed', 'ops', 'silver', 'gold'] %}
+    create schema if not exists {{ schema }} location {{ dbt.string_literal(lake ~ '/' ~ schema) }};
+    {%- endfor %}
+    {%- for table in tables %}
+    {%- set name = table.schema ~ '.' ~ (table.identifier or table.alias) %}
+    {%- set path = lake ~ '/' ~ name | replace('.', '/') %}
+    begin
+        {# CREATE TABLE alone would make an empty table where there is none. #}
+        declare exit handler for sqlstate '42P01'
+            begin
+                set missing = concat(missing, ' {{ name }}');
+            end;
+        describe delta.`{{ path | replace('`', '``') }}`;
+        create table if not exists {{ name }} using delta location {{ dbt.string_literal(path) }};
+        {%- if table.schema == 'bronze' %}
+        create or replace view quarantine.{{ table.identifier }} as
+            select * from {{ name }} where size(_errors) > 0;
+        {%- endif %}
+    end;
+    {%- endfor %}
+    select missing;
+end
+{%- endmacro %}
+
+
+{% macro sources_of_selected_models() -%}
+    {%- set sources = [] -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.unique_id in selected_resources -%}
+        {%- do sources.extend(node.depends_on.nodes) -%}
+    {%- endfor -%}
+    {{ return(sources) }}
+{%- endmacro %}

@@ -1,0 +1,1 @@
+"""Quality gates: the only home of Great Expectations."""

@@ -1,0 +1,65 @@
+"""What a gate prints: a table for people, JSON for programs."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from expectations.verdict import Finding, Outcome, Verdict
+
+_COLOURS: dict[Outcome, str] = {"pass": "green", "warn": "yellow", "fail": "bold red"}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A gate's outcome."""
+
+    table: str
+    version: int
+    verdict: Verdict
+    report: str | None
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as JSON has it."""
+        return {
+            "table": self.table,
+            "version": self.version,
+            "verdict": self.verdict.outcome,
+            "checks": [asdict(finding) for finding in self.verdict.findings],
+            "report": self.report,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def show(judged: Judged, console: Console) -> None:
+    """Print every check, then one line that says which were not met, and the link to the report."""
+    table = Table(title=f"{judged.table}, version {judged.version}", title_justify="left")
+    for heading in ("expectation", "column", "severity", "observed", "verdict"):
+        table.add_column(heading, overflow="fold")
+    for finding in judged.verdict.findings:
+        colour = _COLOURS[finding.verdict]
+        observed = finding.observed or finding.reason
+        shown = f"[{colour}]{finding.verdict}[/]"
+        name = finding.check.replace(f"({', '.join(finding.columns)})", "")
+        table.add_row(name, ", ".join(finding.columns), finding.severity, observed, shown)
+    console.print(table)
+    console.print(summary(judged), style=_COLOURS[judged.verdict.outcome], markup=False, soft_wrap=True)
+    console.print(f"report: {judged.report or 'none was made'}", markup=False, soft_wrap=True)
+
+
+def summary(judged: Judged) -> str:
+    """Say the outcome in one line, with the expectations that failed."""
+    verdict = judged.verdict
+    failed = [*verdict.with_verdict("fail"), *verdict.with_verdict("warn")]
+    total = f"{len(verdict.findings)} checks, {judged.seconds:.1f} s"
+    said = "; ".join(map(_said, failed)) or "every expectation is met"
+    return f"{verdict.outcome}: {judged.table} version {judged.version}: {said} ({total})"
+
+
+def _said(finding: Finding) -> str:
+    name = f"{finding.check} [{finding.expectation}]" if finding.expectation else finding.check
+    warning = "warning: " if finding.verdict == "warn" else ""
+    observed = f", observed {finding.observed}" if finding.observed else ""
+    return f"{warning}{name} {finding.reason}{observed}"

@@ -1,0 +1,78 @@
+"""Expectations as our suites declare them: each with its name, its columns and its consequence."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from great_expectations.core import ExpectationSuite
+from great_expectations.expectations.core import (
+    ExpectColumnValuesToBeBetween,
+    ExpectColumnValuesToBeUnique,
+    ExpectColumnValuesToNotBeNull,
+    ExpectCompoundColumnsToBeUnique,
+    ExpectTableRowCountToBeBetween,
+)
+from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.metadata_types import FailureSeverity
+
+from expectations.verdict import Declared, Severity
+
+AnyExpectation = TypeVar("AnyExpectation", bound=Expectation)
+
+
+def declared(
+    expectation: AnyExpectation,
+    name: str,
+    columns: Sequence[str],
+    severity: Severity,
+    *,
+    bound: str = "",
+    is_required: bool = False,
+    unit: str = "",
+) -> AnyExpectation:
+    """Give an expectation its consequence, and its name, by which its result is known again: `nulls(amount) < 5 %`."""
+    check = (f"{name}({', '.join(columns)})" if columns else name) + (f" {bound}" if bound else "")
+    described = Declared(check, expectation.expectation_type, tuple(columns), severity, is_required, unit)
+    expectation.meta = described.to_meta()
+    expectation.severity = FailureSeverity.CRITICAL if severity == "fail" else FailureSeverity.WARNING
+    return expectation
+
+
+def declaration_of(expectation: Expectation) -> Declared:
+    """Read back what was declared of an expectation."""
+    return Declared.from_meta(expectation.meta or {})
+
+
+def suite_of(name: str, expectations: Iterable[Expectation]) -> ExpectationSuite:
+    """Make a suite: every table must have a row; what is declared twice is checked once, by the stricter severity."""
+    by_check: dict[str, Expectation] = {}
+    for expectation in (at_least_one_row(), *expectations):
+        check = declaration_of(expectation).check
+        earlier = by_check.get(check)
+        if earlier is None or declaration_of(earlier).severity == "warn":
+            by_check[check] = expectation
+    return ExpectationSuite(name=name, expectations=list(by_check.values()))
+
+
+def at_least_one_row() -> Expectation:
+    """Expect a row: of no rows, anything is true."""
+    floor = ExpectTableRowCountToBeBetween(min_value=0, strict_min=True)
+    return declared(floor, "row_count", (), "fail", bound="> 0")
+
+
+def not_null(column: str, severity: Severity, *, is_required: bool = True) -> Expectation:
+    """Expect no nulls."""
+    expectation = ExpectColumnValuesToNotBeNull(column=column)
+    return declared(expectation, "not_null", (column,), severity, is_required=is_required)
+
+
+def unique(columns: Sequence[str], severity: Severity) -> Expectation:
+    """Expect no two rows with the same values."""
+    if len(columns) == 1:
+        return declared(ExpectColumnValuesToBeUnique(column=columns[0]), "unique", columns, severity)
+    return declared(ExpectCompoundColumnsToBeUnique(column_list=list(columns)), "unique", columns, severity)
+
+
+def at_least(column: str, minimum: float, severity: Severity) -> Expectation:
+    """Expect no value below a minimum."""
+    expectation = ExpectColumnValuesToBeBetween(column=column, min_value=minimum)
+    return declared(expectation, "range", (column,), severity, bound=f">= {minimum:g}")

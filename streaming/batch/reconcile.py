@@ -1,0 +1,171 @@
+"""Reconcile a day of bronze with Kafka: `python -m streaming.batch.reconcile <contract> --date D`
+
+Compares as the proof does, byte by byte; opens Spark only if there is something to repair. Missing means inside a
+committed range of the ledger: what lies beyond is pending, and never inserted.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from rich.console import Console
+from rich.table import Table
+
+from streaming.batch.jobs import finish, job_lock, known_contract, table_or_exit
+from streaming.batch.repair import Repair
+from tidemark.bronze_records import PinnedBronze
+from tidemark.certificates import Certificates
+from tidemark.compare import BROKEN, Kind, judged
+from tidemark.contracts import Contract
+from tidemark.errors import TidemarkError
+from tidemark.findings import Finding, Findings, found
+from tidemark.kafka_records import KafkaRecords
+from tidemark.ledger import Ledger
+from tidemark.ledger_history import LedgerHistory
+from tidemark.settings import Settings
+from tidemark.spans import Span
+from tidemark.strays import Strays, offsets_of
+from tidemark.topics import KafkaAway, Topics
+
+_EXTRA = (Kind.TWICE, Kind.ALTERED, Kind.PHANTOM)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A day compared: what each offset is, and the rows at positions that no record can have."""
+
+    version: int
+    findings: Findings
+    strays: Sequence[Finding]
+
+    def of(self, *kinds: Kind) -> list[Finding]:
+        """Give the findings of some kinds; a stray is a phantom."""
+        ranges = [each for kind in kinds for each in self.findings.ranges(kind)]
+        return [*ranges, *self.strays] if Kind.PHANTOM in kinds else ranges
+
+    def count(self, kind: Kind) -> int:
+        """Count the offsets of a kind."""
+        return self.findings.counts[kind] + (offsets_of(self.strays) if kind == Kind.PHANTOM else 0)
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether nothing is left to repair."""
+        return not any(self.count(kind) for kind in BROKEN)
+
+
+class Day:
+    """One day of one contract: the offsets whose Kafka timestamps begin in it, as far as the ledger reaches."""
+
+    def __init__(self, settings: Settings, contract: Contract, path: str, day: date) -> None:
+        self._path = path
+        self._contract = contract
+        self._ledger = Ledger(path)
+        self._history = LedgerHistory(self._ledger)
+        self._history.follow()
+        newest = self._history.newest
+        topics = Topics(settings.bootstrap)
+        if newest is None or newest.topic_id != topics.identity(contract.topic):
+            raise TidemarkError(
+                f"{contract.id}: topic {contract.topic} is not the one that the table holds",
+                f"`tidemark topic adopt {contract.id}` if it was recreated; `make stream-up` if nothing was ingested",
+            )
+        self.topic_id = newest.topic_id
+        self._vouchers = Certificates(settings, contract.id, self.topic_id).covering
+        self._kafka = KafkaRecords(settings.bootstrap, contract.topic)
+        starts = topics.offsets_at(contract.topic, datetime.combine(day, time(), UTC))
+        ends = topics.offsets_at(contract.topic, datetime.combine(day + timedelta(days=1), time(), UTC))
+        self.spans = [self._span(partition, starts[partition], ends[partition]) for partition in sorted(starts)]
+
+    def compared(self) -> Comparison:
+        """Compare the newest version of the table with Kafka."""
+        version = self._ledger.latest_version()
+        table = PinnedBronze(self._path, version, self._contract.topic)
+        findings = found(judged(self._kafka, table, self.spans, self._vouchers))
+        self._history.follow()
+        history = self._history
+        known = [Span(partition, start, history.ends[partition]) for partition, start in history.starts.items()]
+        strays = Strays(self._contract.topic, self.spans, known)
+        for rows in table.positions():
+            strays.add(rows)
+        return Comparison(version, findings, strays.findings())
+
+    def _span(self, partition: int, start: int, end: int) -> Span:
+        start = max(start, self._history.starts.get(partition, 0))
+        return Span(partition, start, max(start, min(end, self._history.ends.get(partition, 0))))
+
+
+def main() -> int:
+    """Compare, repair what may be repaired, compare again."""
+    arguments = _arguments()
+    settings = Settings.load()
+    contract = known_contract(settings, arguments.contract)
+    path = table_or_exit(settings, contract)
+    with job_lock(settings, contract):
+        try:
+            day = Day(settings, contract, path, arguments.date)
+            before = day.compared()
+            after = before if arguments.dry_run else repaired(settings, contract, day, before, arguments.remove_extra)
+        except KafkaAway as away:
+            print(f"can't tell: {away}")
+            return 2
+    _report(contract.id, arguments, before, after)
+    return 0 if after.is_clean else 1
+
+
+def repaired(settings: Settings, contract: Contract, day: Day, before: Comparison, remove_extra: bool) -> Comparison:
+    """Repair what was found, and compare again after each step."""
+    state = before
+    if before.is_clean or not (remove_extra or before.count(Kind.LOST)):
+        return state
+    with Repair(settings, contract, day.topic_id) as repair:
+        steps: list[tuple[bool, Callable[[], list[Finding]], Callable[[list[Finding]], None]]] = [
+            (remove_extra, lambda: state.of(*_EXTRA), repair.remove),
+            (True, lambda: state.of(Kind.LOST), repair.append),
+        ]
+        for wanted, bad, act in steps:
+            ranges = bad() if wanted else []
+            if ranges:
+                act(ranges)
+                state = day.compared()
+    return state
+
+
+def _report(contract: str, arguments: argparse.Namespace, before: Comparison, after: Comparison) -> None:
+    kinds = [kind for kind in Kind if kind != Kind.PENDING]
+    if arguments.json:
+        result = {
+            "contract": contract,
+            "date": str(arguments.date),
+            "table_version": before.version,
+            "found": {kind.name.lower(): before.count(kind) for kind in kinds},
+            "left": {kind.name.lower(): after.count(kind) for kind in BROKEN},
+            "repaired": sum(before.count(kind) - after.count(kind) for kind in BROKEN),
+            "dry_run": arguments.dry_run,
+        }
+        print(json.dumps(result))
+        return
+    table = Table("offsets", "found", "left", title=f"reconcile bronze.{contract} {arguments.date}")
+    for kind in kinds:
+        if kind in BROKEN or before.count(kind):
+            left = f"{after.count(kind):,}" if kind in BROKEN else ""
+            table.add_row(kind.name.lower().replace("_", " "), f"{before.count(kind):,}", left)
+    Console().print(table)
+    if not after.is_clean:
+        extra = any(after.count(kind) for kind in _EXTRA)
+        print("not repaired; --remove-extra removes doubles, phantoms and altered rows" if extra else "not repaired")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tidemark reconcile", description=__doc__)
+    parser.add_argument("contract")
+    parser.add_argument("--date", type=date.fromisoformat, required=True)
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--remove-extra", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    finish(main)

@@ -1,0 +1,108 @@
+"""A small client of Airflow's REST API: trigger a DAG, follow its run."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import requests
+
+from tidemark.airflow_env import ADMIN, admin_password, airflow_url
+from tidemark.errors import TidemarkError
+from tidemark.settings import Settings
+
+_TIMEOUT = 30.0  # seconds
+_PAGE = 100
+_ENDED = ("success", "failed")
+
+
+class AirflowApi:
+    """Airflow of these settings, logged in as its admin.
+
+    Every method raises TidemarkError if Airflow can't be reached or refuses; it says what Airflow answered.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = airflow_url(settings)
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy on the way to this machine
+        answer = self._send("POST", "/auth/token", {"username": ADMIN, "password": admin_password(settings)})
+        self._session.headers["Authorization"] = f"Bearer {answer['access_token']}"
+
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG run."""
+        self._send("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
+
+    def is_paused(self, dag_id: str) -> bool:
+        """Tell whether a DAG is paused: what is triggered waits, and nothing is scheduled."""
+        return bool(self._send("GET", f"/api/v2/dags/{dag_id}")["is_paused"])
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, logical_date: datetime | None = None) -> str:
+        """Start a run of a DAG and give its id.
+
+        Args:
+            logical_date: the run takes the place of the scheduled one of that date, which then is not made.
+        """
+        body = {"logical_date": logical_date.isoformat() if logical_date else None, "conf": dict(conf or {})}
+        return str(self._send("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Give a run's state: queued, running, success or failed."""
+        return str(self._send("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str]:
+        """Give the state of each task of a run; a mapped one is named `task[index]`."""
+        instances: list[dict[str, Any]] = []
+        while True:
+            query = f"?limit={_PAGE}&offset={len(instances)}"
+            answer = self._send("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances{query}")
+            instances += answer["task_instances"]
+            if not answer["task_instances"] or len(instances) >= answer["total_entries"]:
+                return {_task_name(instance): str(instance["state"] or "none") for instance in instances}
+
+    def wait_for_dag(self, dag_id: str, seconds: float) -> None:
+        """Wait until Airflow has read the DAG's file."""
+        until = time.monotonic() + seconds
+        while self._status("GET", f"/api/v2/dags/{dag_id}") == requests.codes.not_found:
+            if time.monotonic() > until:
+                fix = "look for an import error in Airflow's UI, or: tidemark logs airflow-dag-processor"
+                raise TidemarkError(f"Airflow does not know the DAG {dag_id!r} after {seconds:.0f} seconds", fix)
+            time.sleep(1.0)
+
+    def wait(self, dag_id: str, run_id: str, seconds: float, see: Callable[[dict[str, str]], None]) -> str:
+        """Follow a run until it ends and give its state; `see` gets the tasks' states whenever they change."""
+        until = time.monotonic() + seconds
+        seen: dict[str, str] = {}
+        while True:
+            state = self.run_state(dag_id, run_id)
+            tasks = self.task_states(dag_id, run_id)
+            if tasks != seen:
+                see(tasks)
+            if state in _ENDED:
+                return state
+            if time.monotonic() > until:
+                fix = f"look at the run in Airflow's UI: {self._url}/dags/{dag_id}/runs/{run_id}"
+                raise TidemarkError(f"{dag_id}: the run is still {state} after {seconds:.0f} seconds", fix)
+            seen = tasks
+            time.sleep(1.0)
+
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        answer = self._answer(method, path, body)
+        if not answer.ok:
+            what = f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:500]}"
+            raise TidemarkError(what, "tidemark logs airflow-api")
+        return dict(answer.json())
+
+    def _status(self, method: str, path: str) -> int:
+        return self._answer(method, path, None).status_code
+
+    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> requests.Response:
+        try:
+            return self._session.request(method, self._url + path, json=body, timeout=_TIMEOUT)
+        except requests.RequestException as error:
+            raise TidemarkError(f"Airflow at {self._url} does not answer: {error}", "make up; make status") from None
+
+
+def _task_name(instance: Mapping[str, Any]) -> str:
+    index = instance.get("map_index", -1)
+    return str(instance["task_id"]) if index < 0 else f"{instance['task_id']}[{index}]"

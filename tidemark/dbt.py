@@ -1,0 +1,147 @@
+"""dbt: how it is started, and its sources, which are made from the contracts."""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tidemark import bronze
+from tidemark.contracts import Column, Contract
+from tidemark.services import settings_environment
+from tidemark.settings import ROOT, Settings
+
+PROJECT = ROOT / "dbt_project"
+SOURCES = PROJECT / "models" / "sources.yml"
+SOURCES_COMMAND = "tidemark dbt-sources"
+
+SQL_TYPES = {
+    "string": "string",
+    "integer": "bigint",
+    "number": "double",
+    "boolean": "boolean",
+    "timestamp": "timestamp",
+    "date": "date",
+}
+
+# name: type, description
+ENVELOPE: Mapping[str, tuple[str, str]] = {
+    bronze.TOPIC: ("string", "Topic of the record; with partition and offset the row's identity, for ever."),
+    bronze.PARTITION: ("int", "Partition of the topic."),
+    bronze.OFFSET: ("bigint", "Offset in the partition."),
+    bronze.KAFKA_TIME: ("timestamp", "Kafka's timestamp of the record."),
+    bronze.KEY: ("binary", "The record's key as Kafka has it."),
+    bronze.VALUE: ("binary", "The record's value as Kafka has it; null is a tombstone."),
+    bronze.HEADERS: ("array<struct<key:string,value:binary>>", "The record's headers as Kafka has them."),
+    bronze.SCHEMA_ID: ("int", "The registered schema that it was decoded with, if any."),
+    bronze.CONTRACT_VERSION: ("string", "The version of the contract that it was judged by."),
+    bronze.ERRORS: ("array<string>", "Empty for a good record, else why it is quarantined: one code and field each."),
+    bronze.INGESTED_AT: ("timestamp", "When it landed."),
+    bronze.JUDGED_AT: ("timestamp", "When it was last judged; a replay sets it."),
+    bronze.INGEST_DATE: ("date", "The UTC day on which it landed; the table's partition."),
+}
+
+TIDEMARKS: Mapping[str, tuple[str, str]] = {
+    "contract": ("string", "The contract's id."),
+    "topic": ("string", "Its topic."),
+    "topic_id": ("string", "The topic's own id: a topic made anew has another."),
+    "partition": ("int", "Partition of the topic."),
+    "tidemark": ("bigint", "Every offset below it is accounted for."),
+    "table_version": ("bigint", "The Delta version of the bronze table at which that was proven."),
+    "complete_through": ("timestamp", "The time up to which the table is complete."),
+    "verdict": ("string", "What the proof found: proven, broken or unknown."),
+    "certificate_id": ("string", "The proof's certificate in ops.certificates."),
+    "written_at": ("timestamp", "When the proof was written; all its rows have the same."),
+}
+
+RIDE_COUNTS: Mapping[str, tuple[str, str]] = {
+    "event_type": ("string", "What happened."),
+    "window_start": ("timestamp", "The first moment of the window, by event time."),
+    "window_end": ("timestamp", "The first moment after the window."),
+    "count_events": ("bigint", "Ride events of that type in the window."),
+    "is_final": ("boolean", "Whether a batch job has computed the window anew; the stream's own are provisional."),
+    "updated_at": ("timestamp", "When the row was last written."),
+}
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Give dbt's variables: where its project is, that its state goes under the home, and all settings."""
+    return settings_environment(settings) | {
+        "DBT_PROJECT_DIR": str(PROJECT),
+        "DBT_PROFILES_DIR": str(PROJECT),
+        "DBT_TARGET_PATH": str(settings.home.absolute() / "dbt" / "target"),
+        "DBT_LOG_PATH": str(settings.logs / "dbt"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """Give the command that runs the dbt of this environment."""
+    return [str(Path(sys.executable).parent / "dbt"), *arguments]
+
+
+def become_dbt(settings: Settings, arguments: Sequence[str]) -> None:
+    """Replace this process by dbt."""
+    line = command(arguments)
+    os.execve(line[0], line, os.environ | environment(settings))
+
+
+def sources_yaml(contracts: Mapping[str, Contract]) -> str:
+    """Write dbt's sources: the tables that others make, with every column's type and description."""
+    sources = [_bronze(contracts.values()), _ops(), _speed()]
+    text = yaml.safe_dump({"version": 2, "sources": sources}, sort_keys=False, width=110, allow_unicode=True)
+    return f"# Made from contracts/*.yaml by `{SOURCES_COMMAND}`. Don't edit it: run that.\n{text}"
+
+
+def _bronze(contracts: Iterable[Contract]) -> dict[str, Any]:
+    tables = [_bronze_table(contract) for contract in sorted(contracts, key=lambda contract: contract.id)]
+    described = "One row per Kafka record and per row that a repair took from an export, good and bad alike."
+    return {"name": "bronze", "description": described, "tables": tables}
+
+
+def _bronze_table(contract: Contract) -> dict[str, Any]:
+    columns = [_column(name, *rest) for name, rest in ENVELOPE.items()]
+    columns += [_column(each.name, SQL_TYPES[each.logical_type], _described(each)) for each in contract.columns]
+    return _table(contract.id, contract.description, "make stream-up", columns)
+
+
+def _described(column: Column) -> str:
+    """A time's unit says how the record carries it; in the table it is a timestamp."""
+    unit = column.unit if column.logical_type != "timestamp" else None
+    return f"{column.description} Unit: {unit}." if unit else column.description
+
+
+def _ops() -> dict[str, Any]:
+    tidemarks = [_column(name, *rest) for name, rest in TIDEMARKS.items()]
+    certificates = "One row per bucket of offsets of a proof: how many there are, and their hash."
+    proofs = "One row per partition and proof: how far everything is accounted for."
+    tables = [
+        _table("certificates", certificates, "tidemark prove <contract>"),
+        _table("tidemarks", proofs, "tidemark prove <contract>", tidemarks),
+    ]
+    return {"name": "ops", "description": "What Tidemark knows about its own tables.", "tables": tables}
+
+
+def _speed() -> dict[str, Any]:
+    described = "One row per event type and window of one minute (a new one begins every 30 seconds), in event time."
+    columns = [_column(name, *rest) for name, rest in RIDE_COUNTS.items()]
+    tables = [_table("ride_counts", described, "make stream-up", columns)]
+    return {"name": "speed", "description": "What the always-on streams compute.", "tables": tables}
+
+
+def _table(name: str, description: str, made_by: str, columns: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
+    made = {"meta": {"made_by": made_by}}
+    table: dict[str, Any] = {"name": name, "description": _literal(description), "config": made}
+    return table | {"columns": list(columns)} if columns else table
+
+
+def _column(name: str, data_type: str, description: str) -> dict[str, str]:
+    return {"name": name, "data_type": data_type, "description": _literal(description)}
+
+
+def _literal(text: str) -> str:
+    """Keep dbt, which renders descriptions, from taking a contract's words for a template."""
+    return re.sub(r"\{[{%#]", lambda found: "{{ '" + found[0] + "' }}", text)

@@ -1,0 +1,180 @@
+"""The demo: events in, proof out. Everything is started, fed, put right by Airflow, proven and shown."""
+
+import json
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+
+from tidemark import commands, lifecycle
+from tidemark.airflow_api import AirflowApi
+from tidemark.airflow_env import ADMIN, airflow_url, password_file
+from tidemark.bronze import ERRORS
+from tidemark.contracts import Contract, read_contracts
+from tidemark.errors import TidemarkError
+from tidemark.ledger import Ledger, ends
+from tidemark.settings import Settings
+from tidemark.topics import Topics
+
+T = TypeVar("T")
+Say = Callable[[str], None]
+
+DAG = "build_lakehouse"
+COUNTS = {"ride_events": 200_000, "sales_events": 100_000}
+RATES = ("--bad-rate", "0.02", "--duplicate-rate", "0.03", "--late-rate", "0.01")
+MODELS = {
+    "ride_events": ("stg_rides", "fct_rides_hourly"),
+    "sales_events": ("stg_sales", "fct_product_sales_daily"),
+}
+
+_LANDED_WITHIN = 300.0
+_BUILT_WITHIN = 1200.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one contract's records."""
+
+    contract: str
+    produced: int
+    good: int
+    quarantined: Mapping[str, int]  # by reason
+    proof: Mapping[str, Any]
+    silver: int
+    gold: int
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo found: each contract's outcome, the DAG's tasks, the seconds of each step."""
+
+    outcomes: list[Outcome]
+    tasks: Mapping[str, str]
+    seconds: Mapping[str, float]
+
+
+def run_demo(settings: Settings, say: Say) -> Demo:
+    """Run every step; raise at the first that fails.
+
+    Raises:
+        TidemarkError: a step failed; it says which, and where to look.
+    """
+    contracts = [read_contracts(settings.contracts_dir)[name] for name in COUNTS]
+    seconds: dict[str, float] = {}
+
+    def timed(step: str, act: Callable[[], T]) -> T:
+        say(f"── {step}")
+        began = time.monotonic()
+        result = act()
+        seconds[step] = time.monotonic() - began
+        return result
+
+    timed("start everything", lambda: lifecycle.up(settings, "all", say))
+    produced = timed("produce", lambda: {each.id: _produce(each, say) for each in contracts})
+    timed("land in bronze", lambda: _await_landed(settings, contracts, say))
+    tasks = timed(f"Airflow runs {DAG}", lambda: _build(settings, say))
+    proofs = timed("prove", lambda: {each.id: _prove(each, say) for each in contracts})
+    outcomes = [_outcome(settings, each, produced[each.id], proofs[each.id]) for each in contracts]
+    return Demo(outcomes, tasks, seconds)
+
+
+def links(settings: Settings) -> dict[str, str]:
+    """Say where a person looks next."""
+    docs = settings.home.absolute() / "docs"
+    return {
+        "Airflow": f"{airflow_url(settings)}/dags/{DAG} (user {ADMIN}, password in {password_file(settings)})",
+        "quality report": (docs / "quality" / "index.html").as_uri(),
+        "dbt docs": (docs / "dbt" / "static_index.html").as_uri(),
+        "status": "tidemark status",
+    }
+
+
+def _produce(contract: Contract, say: Say) -> int:
+    command = commands.produce(contract.id, COUNTS[contract.id], *RATES)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # progress goes to the terminal
+    if done.returncode:
+        raise TidemarkError(f"{contract.id}: producing failed", "read the lines above")
+    sent = json.loads(done.stdout)
+    say(f"{contract.id}: {sent['produced']:,} sent, {sent['bad']:,} of them bad, {sent['duplicates']:,} twice")
+    return int(sent["produced"])
+
+
+def _await_landed(settings: Settings, contracts: list[Contract], say: Say) -> None:
+    topics = Topics(settings.bootstrap)
+    wanted = {each.id: sum(bound.last_stable for bound in topics.bounds(each.topic).values()) for each in contracts}
+    deadline = time.monotonic() + _LANDED_WITHIN
+    for name, count in wanted.items():
+        ledger = Ledger(settings.table("bronze", name))
+        while (landed := _landed(ledger)) < count:
+            if time.monotonic() > deadline:
+                what = f"{name}: {landed:,} of {count:,} offsets are in bronze after {_LANDED_WITHIN:.0f} seconds"
+                raise TidemarkError(what, "tidemark status; tidemark logs streams")
+            time.sleep(0.5)
+        say(f"{name}: {count:,} offsets are in bronze")
+
+
+def _landed(ledger: Ledger) -> int:
+    newest = ledger.newest_ingest()
+    return sum(ends(newest.label.ranges).values()) if newest and newest.label else 0
+
+
+def _build(settings: Settings, say: Say) -> dict[str, str]:
+    api = AirflowApi(settings)
+    api.wait_for_dag(DAG, 120)
+    run = _trigger(api)
+    seen: dict[str, str] = {}
+
+    def see(tasks: dict[str, str]) -> None:
+        for task, state in tasks.items():
+            if state in ("success", "failed", "upstream_failed") and seen.get(task) != state:
+                say(f"{task}: {state}")
+        seen.update(tasks)
+
+    state = api.wait(DAG, run, _BUILT_WITHIN, see)
+    if state != "success":
+        failed = ", ".join(task for task, found in seen.items() if found == "failed")
+        raise TidemarkError(
+            f"{DAG}: the run {state}; failed: {failed}", f"{airflow_url(settings)}/dags/{DAG}/runs/{run}"
+        )
+    return seen
+
+
+def _trigger(api: AirflowApi) -> str:
+    """Trigger the DAG for today; in a new lakehouse in the place of yesterday's scheduled run, which has no data."""
+    today = datetime.now(UTC).date()
+    conf = {"date": today.isoformat()}
+    if not api.is_paused(DAG):
+        return api.trigger(DAG, conf)
+    yesterday = datetime.combine(today - timedelta(days=1), datetime.min.time(), UTC)
+    run = api.trigger(DAG, conf, yesterday)
+    api.unpause(DAG)
+    return run
+
+
+def _prove(contract: Contract, say: Say) -> dict[str, Any]:
+    command = [*commands.prove(contract.id), "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    proof: dict[str, Any] = json.loads(done.stdout or "{}")
+    if done.returncode:
+        raise TidemarkError(f"{contract.id}: not proven: {proof.get('verdict', 'no verdict')}", " ".join(command[:-1]))
+    say(f"{contract.id}: proven, {proof['landed_once']:,} offsets landed once")
+    return proof
+
+
+def _outcome(settings: Settings, contract: Contract, produced: int, proof: Mapping[str, Any]) -> Outcome:
+    errors = DeltaTable(settings.table("bronze", contract.id)).to_pyarrow_dataset().to_table([ERRORS]).column(ERRORS)
+    good = int(pc.sum(pc.equal(pc.list_value_length(errors), 0)).as_py() or 0)
+    reasons = Counter(pc.list_flatten(errors).to_pylist())
+    silver, gold = MODELS[contract.id]
+    rows = (_rows(settings.table("silver", silver)), _rows(settings.table("gold", gold)))
+    return Outcome(contract.id, produced, good, dict(reasons.most_common()), proof, *rows)
+
+
+def _rows(table: str) -> int:
+    return int(DeltaTable(table).count())

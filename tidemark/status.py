@@ -1,0 +1,84 @@
+"""What runs: the state of each service, and of each stream as the streams' own process tells it."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from tidemark.probes import fetched
+from tidemark.services import Service, all_services, log_file
+from tidemark.settings import Settings
+from tidemark.supervisor import Process, Supervisor
+
+# supervisord's words, and ours.
+_STATES = {
+    "STOPPED": "stopped",
+    "EXITED": "stopped",
+    "STARTING": "starting",
+    "RUNNING": "running",
+    "BACKOFF": "restarting",
+    "STOPPING": "stopping",
+    "FATAL": "failed",
+}
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """One service, as it is now."""
+
+    name: str
+    state: str  # stopped, starting, running, restarting, stopping, failed
+    pid: int | None
+    uptime_seconds: int | None
+    memory_mb: int | None  # of the process and all that it started
+    ready: bool
+    log: str
+
+
+def service_statuses(settings: Settings) -> list[ServiceStatus]:
+    """Give the state of every service; all are stopped where no supervisord runs."""
+    processes = Supervisor(settings).processes()
+    services = all_services(settings)
+    with ThreadPoolExecutor(max_workers=len(services)) as pool:  # a probe may wait for its time limit
+        return list(pool.map(lambda service: _status(settings, service, processes.get(service.name)), services))
+
+
+def stream_statuses(settings: Settings) -> list[dict[str, Any]]:
+    """Give what the streams' process says of each stream; nothing where it doesn't answer."""
+    answer = fetched(f"http://{settings.host}:{settings.streams_port}/streams")
+    return answer if isinstance(answer, list) else []
+
+
+def _status(settings: Settings, service: Service, process: Process | None) -> ServiceStatus:
+    log = str(log_file(settings, service.name))
+    if process is None or not process.pid:
+        state = _STATES.get(process.state, "stopped") if process else "stopped"
+        return ServiceStatus(service.name, state, None, None, None, ready=False, log=log)
+    ready = service.probe.ready(process.since)
+    return ServiceStatus(
+        name=service.name,
+        # supervisord says STARTING for some seconds, whatever the service says itself.
+        state="running" if ready else _STATES.get(process.state, process.state.lower()),
+        pid=process.pid,
+        uptime_seconds=max(0, int(time.time() - process.since)),
+        memory_mb=_memory(process.pid),
+        ready=ready,
+        log=log,
+    )
+
+
+def _memory(pid: int) -> int | None:
+    try:
+        root = psutil.Process(pid)
+        family = [root, *root.children(recursive=True)]
+        return round(sum(_share(process) for process in family) / 2**20)
+    except psutil.Error:
+        return None
+
+
+def _share(process: psutil.Process) -> int:
+    """Give a process's memory in bytes, shared pages counted once: Airflow's workers share nearly all."""
+    sizes = process.memory_full_info()
+    return int(getattr(sizes, "pss", sizes.rss))
