@@ -11,8 +11,10 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
+from great_expectations.compatibility.pyspark import DataFrame, SparkSession
+from pyspark.errors import PySparkException
 from rich.console import Console
 
 from expectations.project import Project
@@ -29,9 +31,6 @@ from tidemark.errors import TidemarkError
 from tidemark.ledger import Commit, Ledger
 from tidemark.names import quoted
 from tidemark.settings import Settings
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
 
 log = logging.getLogger(__name__)
 
@@ -73,27 +72,38 @@ def gate(settings: Settings, name: str) -> Judged:
     started = time.monotonic()
     layer, _, own_name = name.partition(".")
     table = gated_table(layer, own_name, read_contracts(settings.contracts_dir))
-    path = settings.table(layer, own_name)
-    version = _latest(path, name)
+    version = latest_version(settings, table)
     with _session(settings) as spark:
-        rows = _judged_rows(spark, path, version, table)
-        validated = validate(Project(settings), table, rows, version.version)
-    verdict = judge([declaration_of(expectation) for expectation in table.suite.expectations], validated.results)
-    return Judged(name, version.version, verdict, validated.report, time.monotonic() - started)
+        judged = judge_version(spark, settings, table, version)
+    return replace(judged, seconds=time.monotonic() - started)
 
 
-def _latest(path: str, name: str) -> Commit:
+def latest_version(settings: Settings, table: GatedTable) -> Commit:
+    """Give the commit that made a table's latest version.
+
+    Raises:
+        NoSuchTable: there is none.
+    """
+    path = settings.table(table.layer, table.name)
     ledger = Ledger(path)
     if not ledger.exists():
-        raise NoSuchTable(f"{name}: there is no table at {path}", "build it first: `tidemark status` says what runs")
+        fix = "build it first; `tidemark status` says what runs"
+        raise NoSuchTable(f"{table.suite.name}: there is no table at {path}", fix)
     version = ledger.latest_version()
     return next(ledger.commits(version, version))
 
 
-@contextmanager
-def _session(settings: Settings) -> Iterator["SparkSession"]:
-    from pyspark.errors import PySparkException
+def judge_version(spark: SparkSession, settings: Settings, table: GatedTable, version: Commit) -> Judged:
+    """Judge one version of a table, whatever is committed to it meanwhile."""
+    started = time.monotonic()
+    rows = _judged_rows(spark, settings.table(table.layer, table.name), version, table)
+    validated = validate(Project(settings), table, rows, version.version)
+    verdict = judge([declaration_of(expectation) for expectation in table.suite.expectations], validated.results)
+    return Judged(table.suite.name, version.version, verdict, validated.report, time.monotonic() - started)
 
+
+@contextmanager
+def _session(settings: Settings) -> Iterator[SparkSession]:
     try:
         spark = batch_session(settings)
     except (PySparkException, OSError, RuntimeError) as error:
@@ -105,10 +115,8 @@ def _session(settings: Settings) -> Iterator["SparkSession"]:
         spark.stop()  # of a warehouse, only our session
 
 
-def _judged_rows(spark: "SparkSession", path: str, version: Commit, table: GatedTable) -> "DataFrame":
+def _judged_rows(spark: SparkSession, path: str, version: Commit, table: GatedTable) -> DataFrame:
     """Read the rows and columns that are judged, at one version, and how old each was when it was committed."""
-    from pyspark.errors import PySparkException
-
     stored = spark.read.format("delta").option("versionAsOf", version.version).load(path)
     try:
         present = set(stored.columns)

@@ -95,7 +95,6 @@ class Project:
             "checkpoint_store": ("CheckpointStore", "checkpoints"),
             "validation_definition_store": ("ValidationDefinitionStore", "validation_definitions"),
         }
-        view = {"view": {"module_name": "expectations.pages", "class_name": "OfflinePageView"}}
         return {
             "config_version": 4.0,
             "analytics_enabled": False,
@@ -112,8 +111,8 @@ class Project:
                     "class_name": "SiteBuilder",
                     "show_how_to_buttons": False,
                     "store_backend": _files(self._site),
-                    "site_index_builder": {"class_name": "DefaultSiteIndexBuilder", **view},
-                    "site_section_builders": {"expectations": view, "validations": view, "profiling": None},
+                    "site_index_builder": {"class_name": "DefaultSiteIndexBuilder", **_view()},
+                    "site_section_builders": {"expectations": _view(), "validations": _view(), "profiling": "none"},
                 }
             },
         }
@@ -141,6 +140,10 @@ class Project:
 
 def _results(context: FileDataContext) -> _Results:
     return cast("_Results", context.validation_results_store)
+
+
+def _view() -> dict[str, Any]:
+    return {"view": {"module_name": "expectations.pages", "class_name": "OfflinePageView"}}
 
 
 def _files(folder: Path) -> dict[str, Any]:

@@ -45,6 +45,10 @@ def show(judged: Judged, console: Console) -> None:
         name = finding.check.replace(f"({', '.join(finding.columns)})", "")
         table.add_row(name, ", ".join(finding.columns), finding.severity, observed, shown)
     console.print(table)
+    for finding in judged.verdict.findings:
+        for row in finding.rows:
+            key = ", ".join(f"{name} {value}" for name, value in row.items())
+            console.print(f"{finding.check}: {key}", markup=False, highlight=False, soft_wrap=True)
     console.print(summary(judged), style=_COLOURS[judged.verdict.outcome], markup=False, soft_wrap=True)
     console.print(f"report: {judged.report or 'none was made'}", markup=False, soft_wrap=True)
 

@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 from great_expectations.checkpoint.checkpoint import Checkpoint
+from great_expectations.compatibility.pyspark import DataFrame
 from great_expectations.core import RunIdentifier, ValidationDefinition
 from great_expectations.data_context import FileDataContext
 from great_expectations.data_context.types.resource_identifiers import ValidationResultIdentifier
 
 from expectations.project import Project
 from expectations.suites.gated import GatedTable
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 
 class _Json(Protocol):
@@ -31,7 +29,7 @@ class Validated:
     report: str | None
 
 
-def validate(project: Project, table: GatedTable, rows: "DataFrame", version: int) -> Validated:
+def validate(project: Project, table: GatedTable, rows: DataFrame, version: int) -> Validated:
     """Validate rows and publish the result.
 
     Counts come first: all of them are one pass over the data. Samples of rows cost two more passes for each
@@ -72,7 +70,7 @@ def _checkpoints(context: FileDataContext, table: GatedTable) -> tuple[Checkpoin
     return counts, samples
 
 
-def _run(checkpoint: Checkpoint, rows: "DataFrame", version: int) -> tuple[ValidationResultIdentifier, dict[str, Any]]:
+def _run(checkpoint: Checkpoint, rows: DataFrame, version: int) -> tuple[ValidationResultIdentifier, dict[str, Any]]:
     run = RunIdentifier(run_name=f"version-{version}", run_time=datetime.now(UTC))
     done = checkpoint.run(batch_parameters={"dataframe": rows}, run_id=run)
     ((key, result),) = done.run_results.items()

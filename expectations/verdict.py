@@ -5,12 +5,14 @@ of these fails. Nothing here knows Great Expectations; its results come in as th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Severity = Literal["fail", "warn"]
 Outcome = Literal["pass", "warn", "fail"]
 Result = Mapping[str, Any]
+
+_SHOWN = 5
 
 ROW_COUNT = "expect_table_row_count_to_be_between"
 
@@ -47,6 +49,7 @@ class Finding:
     observed: str
     verdict: Outcome
     reason: str = ""
+    rows: tuple[Mapping[str, Any], ...] = ()  # the keys of a few rows that are not as expected
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,8 @@ def _finding(check: Declared, results: Sequence[Result]) -> Finding:
     if check.is_required and _is_all_null(result):
         return _as_found(check, observed, "fail", "every value of a required column is null")
     if result.get("success") is not True:
-        return _as_found(check, observed, check.severity, "it is not met")
+        found = _as_found(check, observed, check.severity, "it is not met")
+        return replace(found, rows=tuple(_keys(result.get("result") or {}))[:_SHOWN])
     return _as_found(check, observed, "pass", "")
 
 
@@ -132,6 +136,12 @@ def _is_all_null(result: Result) -> bool:
     rows = values.get("element_count") or 0
     # What expects no nulls reports them as unexpected, and counts none as missing.
     return rows > 0 and values.get("missing_count", values.get("unexpected_count")) == rows
+
+
+def _keys(values: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    names = values.get("unexpected_index_column_names") or ()
+    for row in values.get("partial_unexpected_index_list") or ():
+        yield {name: row.get(name) for name in names}
 
 
 def _raised(info: Any) -> str | None:

@@ -67,7 +67,7 @@ def starts_at_the_end(label: Label, newest: Label | None) -> None:
     dropped = sorted(ledger_ends.keys() - label.ranges.keys())
     if dropped:
         raise RuleBreach(
-            f"{label.query}: batch {label.batch} leaves out partitions {dropped} of {label.topic}, which the ledger has",
+            f"{label.query}: batch {label.batch} leaves out partitions {dropped} of {label.topic} that the ledger has",
             "a topic loses partitions only when it is recreated: `tidemark topic adopt` archives the table",
         )
 

@@ -20,6 +20,7 @@ _SHARED = {
     "spark.sql.variant.allowDuplicateKeys": "true",
     # Two JVMs commit to one table: Delta's own local log store is not atomic between processes.
     "spark.delta.logStore.file.impl": "io.tidemark.LinkLogStore",
+    "spark.hadoop.io.delta.kernel.logStore.file.impl": "io.tidemark.LinkLogStore",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.databricks.delta.writeChecksumFile.enabled": "false",
     # A batch of nothing but control records still is a batch: the ledger must have it.

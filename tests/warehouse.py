@@ -26,8 +26,12 @@ from tidemark.programs import spark_environment
 from tidemark.services import settings_environment
 from tidemark.settings import Settings
 
+LAYERS = ("bronze", "quarantine", "speed", "ops", "silver", "gold")
+
 _READY_WITHIN = 120.0
 _STOPPED_WITHIN = 20.0
+# Tiny tables: compiling, in Spark or in the JVM, would cost more than it saves.
+_JVM = "-XX:TieredStopAtLevel=1 -Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
 
 
 class Warehouse:
@@ -45,7 +49,7 @@ class Warehouse:
     def start(self) -> None:
         """Start the warehouse and wait until it answers."""
         environment = os.environ | settings_environment(self.settings) | spark_environment(self.settings.host)
-        environment["JAVA_TOOL_OPTIONS"] = f"-XX:TieredStopAtLevel=1 -Dspark.tidemark.lake={self.settings.lake_root}"
+        environment["JAVA_TOOL_OPTIONS"] = _JVM
         with self._log.open("ab") as log:
             command = [*_dies_with_us(), sys.executable, "-m", "streaming.warehouse"]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
@@ -69,25 +73,33 @@ class Warehouse:
             cursor.execute(statement)
             return list(cursor.fetchall()) if cursor.description else []
 
+    def clear(self) -> None:
+        """Empty the catalog and the lake, so that a test's tables are its own."""
+        for layer in LAYERS:
+            self.sql(f"drop schema if exists {layer} cascade")
+            shutil.rmtree(Path(self.settings.lake_root) / layer, ignore_errors=True)
+
     def dbt(self, *arguments: str) -> dbtRunnerResult:
         """Run dbt in this process: a start of its own would cost seconds."""
         with patch.dict(os.environ, dbt.environment(self.settings)):
-            t0 = time.time()
-            try:
-                return self._dbt.invoke(["--quiet", *arguments])
-            finally:
-                print("TIME", arguments, time.time() - t0)
+            return self._dbt.invoke(["--quiet", *arguments])
 
     def build(self, *arguments: str) -> dict[str, str]:
-        """Run dbt and give the status of each node; all that failed is told.
+        """Run dbt and give the status of each node.
 
         Raises:
-            AssertionError: something failed.
+            AssertionError: something failed; it tells all that did.
         """
-        result = self.dbt(*arguments)
-        failures = problems(result)
-        assert result.success, "\n".join(failures)
-        return {each.node.unique_id: str(each.status) for each in result.result}  # type: ignore[union-attr]
+        done = self.dbt(*arguments)
+        assert done.success, "\n".join(_problems(done))
+        nodes: Any = done.result
+        return {each.node.unique_id: str(each.status) for each in nodes}
+
+    def refusal(self, *arguments: str) -> str:
+        """Run dbt, which must fail, and give what it says."""
+        done = self.dbt(*arguments)
+        assert not done.success
+        return "\n".join(_problems(done))
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         started = time.time()
@@ -99,12 +111,11 @@ class Warehouse:
         raise RuntimeError(f"the warehouse did not start; its log ends with:\n{self._log.read_text()[-3000:]}")
 
 
-def problems(result: dbtRunnerResult) -> list[str]:
-    """Say what went wrong in a run of dbt."""
-    if result.exception is not None:
-        return [str(result.exception)]
-    runs: Any = result.result
-    return [f"{each.node.unique_id}: {each.message}" for each in runs if each.status in ("error", "fail")]
+def _problems(done: dbtRunnerResult) -> list[str]:
+    if done.exception is not None:
+        return [str(done.exception)]
+    nodes: Any = done.result
+    return [f"{each.node.unique_id}: {each.message}" for each in nodes if each.status in ("error", "fail")]
 
 
 @contextmanager

@@ -230,7 +230,8 @@ def read_contract(path: Path) -> Contract:
         problems = (_problem(source, dict(problem)) for problem in error.errors())
         raise ContractError("\n".join(problems), "correct the lines above; CONTRIBUTING.md shows a contract") from None
     if path.stem != contract.id:
-        raise ContractError(f"{source.at(['id'])}: found {contract.id!r}; allowed is the file's name {path.stem!r}")
+        problem = f"{source.at(['id'])}: found {contract.id!r}; allowed is the file's name {path.stem!r}"
+        raise ContractError(problem, "rename the file or the contract")
     return contract
 
 

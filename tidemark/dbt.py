@@ -44,17 +44,32 @@ ENVELOPE: Mapping[str, tuple[str, str]] = {
     bronze.INGEST_DATE: ("date", "The UTC day on which it landed; the table's partition."),
 }
 
-TIDEMARKS: Mapping[str, tuple[str, str]] = {
+CERTIFICATES: Mapping[str, tuple[str, str]] = {
     "contract": ("string", "The contract's id."),
-    "topic": ("string", "Its topic."),
     "topic_id": ("string", "The topic's own id: a topic made anew has another."),
     "partition": ("int", "Partition of the topic."),
-    "tidemark": ("bigint", "Every offset below it is accounted for."),
-    "table_version": ("bigint", "The Delta version of the bronze table at which that was proven."),
-    "complete_through": ("timestamp", "The time up to which the table is complete."),
-    "verdict": ("string", "What the proof found: proven, broken or unknown."),
-    "certificate_id": ("string", "The proof's certificate in ops.certificates."),
+    "bucket": ("bigint", "Number of the bucket of offsets."),
+    "start_offset": ("bigint", "The first offset that the certificate is about."),
+    "end_offset": ("bigint", "The first offset after it."),
+    "certificate_id": ("string", "The proof that it comes from."),
+    "proven_at": ("timestamp", "When that was."),
+    "topic": ("string", "The topic's name."),
+    "records": ("bigint", "How many records there are in the bucket."),
+    "hash": ("bigint", "The sum of the records' hashes, which doesn't depend on their order."),
+    "table_version": ("bigint", "The Delta version of the bronze table that was proven."),
+}
+
+TIDEMARKS: Mapping[str, tuple[str, str]] = {
+    "contract": ("string", "The contract's id."),
+    "certificate_id": ("string", "The proof; its certificates are in ops.certificates."),
     "written_at": ("timestamp", "When the proof was written; all its rows have the same."),
+    "topic": ("string", "The topic's name."),
+    "topic_id": ("string", "The topic's own id: a topic made anew has another."),
+    "partition": ("int", "Partition of the topic."),
+    "tidemark": ("bigint", "The first offset that is not accounted for."),
+    "table_version": ("bigint", "The Delta version of the bronze table that was proven."),
+    "complete_through": ("timestamp", "The time up to which the partition is complete; null: not known."),
+    "verdict": ("string", "What the proof found: proven, broken or unknown."),
 }
 
 RIDE_COUNTS: Mapping[str, tuple[str, str]] = {
@@ -115,12 +130,13 @@ def _described(column: Column) -> str:
 
 
 def _ops() -> dict[str, Any]:
-    tidemarks = [_column(name, *rest) for name, rest in TIDEMARKS.items()]
-    certificates = "One row per bucket of offsets of a proof: how many there are, and their hash."
-    proofs = "One row per partition and proof: how far everything is accounted for."
+    described = {
+        "certificates": ("One row per bucket of offsets that a proof found clean.", CERTIFICATES),
+        "tidemarks": ("One row per partition and proof: how far everything is accounted for.", TIDEMARKS),
+    }
     tables = [
-        _table("certificates", certificates, "tidemark prove <contract>"),
-        _table("tidemarks", proofs, "tidemark prove <contract>", tidemarks),
+        _table(name, text, "tidemark prove <contract>", [_column(each, *rest) for each, rest in columns.items()])
+        for name, (text, columns) in described.items()
     ]
     return {"name": "ops", "description": "What Tidemark knows about its own tables.", "tables": tables}
 
@@ -132,10 +148,9 @@ def _speed() -> dict[str, Any]:
     return {"name": "speed", "description": "What the always-on streams compute.", "tables": tables}
 
 
-def _table(name: str, description: str, made_by: str, columns: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
+def _table(name: str, description: str, made_by: str, columns: list[dict[str, str]]) -> dict[str, Any]:
     made = {"meta": {"made_by": made_by}}
-    table: dict[str, Any] = {"name": name, "description": _literal(description), "config": made}
-    return table | {"columns": list(columns)} if columns else table
+    return {"name": name, "description": _literal(description), "config": made, "columns": columns}
 
 
 def _column(name: str, data_type: str, description: str) -> dict[str, str]:

@@ -59,8 +59,11 @@ class Demo:
     seconds: Mapping[str, float]
 
 
-def run_demo(settings: Settings, say: Say) -> Demo:
+def run_demo(settings: Settings, say: Say, scale: float = 1.0) -> Demo:
     """Run every step; raise at the first that fails.
+
+    Args:
+        scale: the share of COUNTS that is produced.
 
     Raises:
         TidemarkError: a step failed; it says which, and where to look.
@@ -76,7 +79,7 @@ def run_demo(settings: Settings, say: Say) -> Demo:
         return result
 
     timed("start everything", lambda: lifecycle.up(settings, "all", say))
-    produced = timed("produce", lambda: {each.id: _produce(each, say) for each in contracts})
+    produced = timed("produce", lambda: {each.id: _produce(each, scale, say) for each in contracts})
     timed("land in bronze", lambda: _await_landed(settings, contracts, say))
     tasks = timed(f"Airflow runs {DAG}", lambda: _build(settings, say))
     proofs = timed("prove", lambda: {each.id: _prove(each, say) for each in contracts})
@@ -95,8 +98,8 @@ def links(settings: Settings) -> dict[str, str]:
     }
 
 
-def _produce(contract: Contract, say: Say) -> int:
-    command = commands.produce(contract.id, COUNTS[contract.id], *RATES)
+def _produce(contract: Contract, scale: float, say: Say) -> int:
+    command = commands.produce(contract.id, max(1, round(COUNTS[contract.id] * scale)), *RATES)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # progress goes to the terminal
     if done.returncode:
         raise TidemarkError(f"{contract.id}: producing failed", "read the lines above")

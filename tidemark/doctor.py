@@ -104,7 +104,7 @@ def free_ports(settings: Settings) -> Finding:
         ports.require_free(settings.host, wanted, settings.port_offset)
     except TidemarkError as error:
         return Finding("Ports", is_ok=False, found=error.what, fix=error.fix)
-    return Finding("Ports", is_ok=True, found=f"{len(wanted)} free, the others ours", fix="")
+    return Finding("Ports", is_ok=True, found=f"{len(wanted)} free; {len(running)} services of ours run", fix="")
 
 
 def memory(settings: Settings) -> Finding:

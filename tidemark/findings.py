@@ -11,6 +11,7 @@ from tidemark.record_hash import Integers
 from tidemark.spans import BUCKET, runs
 
 _LISTED = (*BROKEN, Kind.EXPIRED)
+_AT_ONCE = 10_000  # ranges: as Python's own numbers they take ten times the memory
 _NOTHING = np.empty((0, 2), np.int64)
 
 
@@ -63,8 +64,10 @@ class Findings:
     def ranges(self, kind: Kind) -> Iterator[Finding]:
         """Give the ranges of one kind (one of BROKEN, or EXPIRED) by partition and offset."""
         for partition in sorted(each for of_kind, each in self._ranges if of_kind == kind):
-            for start, end in _joined(self._ranges[kind, partition]).tolist():
-                yield Finding(kind, partition, start, end)
+            ranges = _joined(self._ranges[kind, partition])
+            for first in range(0, len(ranges), _AT_ONCE):
+                for start, end in ranges[first : first + _AT_ONCE].tolist():
+                    yield Finding(kind, partition, start, end)
 
     def add(self, piece: Judged) -> None:
         """Take in one piece; those of a partition come in order."""

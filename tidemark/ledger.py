@@ -5,6 +5,7 @@ the same commit. Delta protocol: https://github.com/delta-io/delta/blob/master/P
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,10 @@ _OWN_OPERATIONS = frozenset(
     # Operations of Delta's own that change no data, whatever their files: they need no label.
     ("OPTIMIZE", "CREATE TABLE", "SET TBLPROPERTIES", "ADD COLUMNS", "CHANGE COLUMN", "VACUUM START", "VACUUM END")
 )
+
+
+_COMMIT_FILES = "[0-9]" * 20 + ".json"  # compacted logs and some checkpoints are .json too
+_CHANGES_DATA = re.compile(r'"dataChange"\s*:\s*true')
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class Ledger:
         Versions are consecutive, so from a known one the next are asked for by name: no listing.
         """
         if known < 0:
-            return max((int(path.stem) for path in self._log.glob("[0-9]*.json")), default=-1)
+            return max((int(path.stem) for path in self._log.glob(_COMMIT_FILES)), default=-1)
         while self._path(known + 1).exists():
             known += 1
         return known
@@ -145,7 +150,7 @@ def read_commit(version: int, path: Path) -> Commit:
         version=version,
         operation=str(info.get("operation", "")),
         committed_at=int(info.get("timestamp", 0)),
-        changes_data='"dataChange":true' in text,
+        changes_data=_CHANGES_DATA.search(text) is not None,
         rows=None if rows is None else int(rows),
         label=label,
         metrics=metrics,

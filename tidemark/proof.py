@@ -56,18 +56,22 @@ class Proof:
 
     def findings(self) -> Iterator[Finding]:
         """Give every range of offsets that is wrong or left open."""
-        for kind in BROKEN:
-            yield from self.compared.ranges(kind)
-        yield from self.strays
-        yield from self.compared.ranges(Kind.EXPIRED)
-        for scope in (each for each in self.scopes if each.end < each.stable):
-            yield Finding(Kind.PENDING, scope.partition, scope.end, scope.stable)
+        return chain.from_iterable(map(self.findings_of, _MEANING))
+
+    def findings_of(self, kind: Kind) -> Iterator[Finding]:
+        """Give every range of offsets of one kind."""
+        yield from self.compared.ranges(kind)
+        if kind == Kind.PHANTOM:
+            yield from self.strays
+        if kind == Kind.PENDING:
+            for scope in (each for each in self.scopes if each.end < each.stable):
+                yield Finding(kind, scope.partition, scope.end, scope.stable)
 
     def why(self) -> list[str]:
         """Say in a sentence for each kind why the verdict is not a better one."""
         reasons = [] if self.has_table else ["there is no bronze table yet: is its stream running?"]
         for kind in (each for each in _MEANING if self.counts[each]):
-            named = list(islice((each for each in self.findings() if each.kind == kind), _NAMED_RANGES + 1))
+            named = list(islice(self.findings_of(kind), _NAMED_RANGES + 1))
             places = ", ".join(map(place, named[:_NAMED_RANGES])) + (" …" if len(named) > _NAMED_RANGES else "")
             offsets = "offset" if self.counts[kind] == 1 else "offsets"
             reasons.append(f"{word(kind)}: {self.counts[kind]:,} {offsets} ({places}) {_MEANING[kind]}")

@@ -85,7 +85,9 @@ class _Comparison:
         contract, pin = self._contract, self._pin
         own = (contract.id, contract.topic, pin.topic_id, self._history.version)
         origin = Origin(str(uuid.uuid4()), *own, datetime.now(UTC))
-        tidemark = Tidemark(origin, verdict_of(counts, has_table=self._history.version >= 0), tuple(map(self._mark, self._scopes)))
+        tidemark = Tidemark(
+            origin, verdict_of(counts, has_table=self._history.version >= 0), tuple(map(self._mark, self._scopes))
+        )
         notes = self._history.notes(has_gaps=self._compared.has_gaps)
         return Proof(tidemark, self._scopes, self._compared, strays, self._strays.quarantined, notes, seconds)
 

@@ -26,7 +26,7 @@ class CommandOperator(BaseOperator):
         result = self._hook.run_command(command=self.command)
         if result.exit_code != 0:
             raise AirflowException(f"{' '.join(self.command)} ended with {result.exit_code}; see the log above")
-        return result.output
+        return str(result.output)
 
     def on_kill(self) -> None:
         """End the process with the task."""

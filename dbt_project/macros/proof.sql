@@ -8,7 +8,9 @@
         ),
 
         newest as (
-            select * from proofs where written_at = (select max(written_at) from proofs)
+            select *
+            from proofs
+            where certificate_id = (select max_by(certificate_id, struct(written_at, certificate_id)) from proofs)
         )
         {%- if is_incremental() %},
 

@@ -68,15 +68,11 @@ def _duplicates(check: Check, _: Contract) -> Iterator[Expectation]:
 
 
 def _row_count(check: Check, contract: Contract) -> Iterator[Expectation]:
-    if check.unit == "percent":
-        raise ContractError(
-            f"{contract.id}: quality: rowCount: found unit 'percent'; allowed is 'rows'", "correct the contract"
-        )
+    _refuse_no_count_of_rows(check, contract)
     count = ExpectTableRowCountToBeBetween
     exact, above, below = check.must_be, check.must_be_greater_than, check.must_be_less_than
     if exact is not None:
-        # No table has half a row: then the limits cross, and it can't be met.
-        exactly = count(min_value=ceil(exact), max_value=floor(exact))
+        exactly = count(min_value=int(exact), max_value=int(exact))
         yield declared(exactly, "row_count", (), check.severity, bound=f"= {exact:g}")
     if above is not None:
         more = count(min_value=floor(above), strict_min=True)
@@ -84,6 +80,16 @@ def _row_count(check: Check, contract: Contract) -> Iterator[Expectation]:
     if below is not None:
         fewer = count(max_value=ceil(below), strict_max=True)
         yield declared(fewer, "row_count", (), check.severity, bound=f"< {below:g}")
+
+
+def _refuse_no_count_of_rows(check: Check, contract: Contract) -> None:
+    problems = []
+    if check.unit == "percent":
+        problems.append("found unit 'percent'; allowed is 'rows'")
+    if check.must_be is not None and not check.must_be.is_integer():
+        problems.append(f"found mustBe {check.must_be:g}; allowed is a whole number")
+    for problem in problems:
+        raise ContractError(f"{contract.id}: quality: rowCount: {problem}", "correct the contract")
 
 
 def _freshness(check: Check, contract: Contract) -> Iterator[Expectation]:

@@ -33,6 +33,8 @@ def declared(
     check = (f"{name}({', '.join(columns)})" if columns else name) + (f" {bound}" if bound else "")
     described = Declared(check, expectation.expectation_type, tuple(columns), severity, is_required, unit)
     expectation.meta = described.to_meta()
+    if severity == "warn":
+        expectation.description = f"{expectation.description or check} (only a warning)"
     expectation.severity = FailureSeverity.CRITICAL if severity == "fail" else FailureSeverity.WARNING
     return expectation
 

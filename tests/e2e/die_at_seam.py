@@ -8,11 +8,11 @@
 import os
 import signal
 import sys
-from typing import Any
 
 from pyspark.sql import DataFrame
 
 from streaming import run
+from streaming.sinks import append
 from streaming.streams import bronze
 from tidemark.ledger import Label
 
@@ -20,16 +20,15 @@ from tidemark.ledger import Label
 def main() -> None:
     """Put the trap where the stream commits, then run as usual."""
     seam, batch = sys.argv.pop(1), int(sys.argv.pop(1))
-    commit = bronze.append
 
-    def trapped(rows: DataFrame, path: str, label: Label, app: str) -> Any:
+    def trapped(rows: DataFrame, path: str, label: Label, app: str) -> None:
         if seam == "before" and label.batch == batch:
             os.kill(os.getpid(), signal.SIGKILL)
-        commit(rows, path, label, app)
+        append(rows, path, label, app)
         if seam == "after" and label.batch == batch:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    bronze.append = trapped
+    setattr(bronze, "append", trapped)  # noqa: B010 - it is the module's own import that is replaced
     run.main()
 
 

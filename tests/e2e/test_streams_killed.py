@@ -41,7 +41,7 @@ class Streams:
             "TIDEMARK_KAFKA_BOOTSTRAP": broker.bootstrap,
             "TIDEMARK_STREAMS_PORT": str(self.port),
             "TIDEMARK_STREAMS_MEMORY": "700m",
-            "TIDEMARK_MAX_OFFSETS_PER_TRIGGER": "2000",  # many batches: many moments to die in
+            "TIDEMARK_MAX_OFFSETS_PER_TRIGGER": "3000",  # many batches: many moments to die in
         }
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -68,12 +68,15 @@ class Streams:
 
     def is_running(self) -> bool:
         try:
-            return self.state()["state"] == "running"
+            return bool(self.state()["state"] == "running")
         except OSError:
             return False
 
     def await_running(self) -> None:
         wait_until(self.is_running, READY_SECONDS, f"running; {self.log()}")
+
+    def await_more_than(self, records: int) -> None:
+        wait_until(lambda: self.landed() > records, READY_SECONDS, f"records land; {self.log()}")
 
     def landed(self) -> int:
         newest = Ledger(str(self.home / "lake" / "bronze" / "ride_events")).newest_ingest()
@@ -83,8 +86,8 @@ class Streams:
         return sum(bound.high for bound in Topics(self.broker.bootstrap).bounds(self.topic).values())
 
     def prove(self) -> dict[str, Any]:
-        command = [sys.executable, "-m", "tidemark", "prove", "ride_events", "--json", "--wait", "90"]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=200)
+        command = [sys.executable, "-m", "tidemark", "prove", "ride_events", "--json", "--wait", "150"]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=300)
         assert done.stdout, done.stderr
         return dict(json.loads(done.stdout)) | {"exit": done.returncode}
 
@@ -118,7 +121,7 @@ def kill_under_load(streams: Streams, times: int) -> None:
         while not finished.is_set():
             send(streams.broker, streams.topic, (ride(sent + number) for number in range(500)))
             sent += 500
-            finished.wait(0.1)
+            finished.wait(0.3)
 
     chance = random.Random(times)
     loader = threading.Thread(target=load)
@@ -127,7 +130,7 @@ def kill_under_load(streams: Streams, times: int) -> None:
         for _ in range(times):
             before = streams.landed()
             streams.start()
-            wait_until(lambda before=before: streams.landed() > before, READY_SECONDS, f"records land; {streams.log()}")
+            streams.await_more_than(before)
             finished.wait(chance.uniform(0, 1.5))  # the moment is left to chance: that is the test
             streams.kill()
     finally:

@@ -4,11 +4,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
@@ -17,6 +19,8 @@ from tests.proving import House, bad, environment, run_prove, send, transaction
 from tidemark import bronze
 from tidemark.certificates import latest_tidemark
 from tidemark.kafka_records import KafkaRecords
+from tidemark.pins import CannotTell, Progress
+from tidemark.prove import prove
 from tidemark.settings import ROOT
 from tidemark.spans import Span
 from tidemark.topics import KafkaAway
@@ -142,6 +146,34 @@ def test_an_open_transaction_holds_back_how_far_the_table_is_complete(house: Mak
     open_one.abort_transaction(20)
 
 
+def test_what_lands_while_it_waits_is_neither_missing_nor_too_much(house: MakeHouse) -> None:
+    h = house()
+    send(h.broker, h.topic, 5)
+
+    def meddle(what: str) -> None:
+        if what == "waiting for the stream":  # Kafka is pinned
+            send(h.broker, h.topic, 3)
+            h.land()
+
+    proof = prove(h.settings, h.contract, 10, meddling(meddle)).as_json()
+    assert (proof["verdict"], proof["offsets"], proof["landed_once"]) == ("proven", 5, 5)
+
+
+def test_a_topic_made_anew_while_it_is_read_is_refused(house: MakeHouse) -> None:
+    h = house()
+    send(h.broker, h.topic, 5)
+    h.land()
+
+    def meddle(what: str) -> None:
+        if what == "reading Kafka and bronze":
+            h.topics.delete(h.topic)
+            h.topics.ensure(h.topic, 1)
+            send(h.broker, h.topic, 5)
+
+    with pytest.raises(CannotTell, match="created again while it was read"):
+        prove(h.settings, h.contract, 0, meddling(meddle))
+
+
 def test_people_are_told_in_words(house: MakeHouse) -> None:
     h = house()
     send(h.broker, h.topic, 50)
@@ -155,6 +187,16 @@ def test_people_are_told_in_words(house: MakeHouse) -> None:
 def test_an_unknown_contract_is_no_broken_one(house: MakeHouse) -> None:
     answer = run_prove(house().settings, "no_such_contract")
     assert answer.exit_code == 2 and "allowed are ride_events" in answer.stderr
+
+
+def test_a_proof_that_fails_is_no_broken_one(house: MakeHouse) -> None:
+    h = house()
+    send(h.broker, h.topic, 2)
+    h.land()
+    (file, *_) = Path(h.table).rglob("*.parquet")
+    pq.write_table(pq.read_table(file).drop_columns("_key"), file)
+    proof = h.prove()
+    assert (proof["verdict"], proof["exit"]) == ("unknown", 2) and "_key" in proof["why"][0]
 
 
 def test_an_interrupted_proof_is_no_broken_one(house: MakeHouse) -> None:
@@ -187,6 +229,17 @@ def test_nothing_is_told_while_kafka_is_away(house: MakeHouse) -> None:
     assert (proof["verdict"], proof["exit"], proof["lost"]) == ("unknown", 2, None)
     assert "Kafka does not answer" in proof["why"][0]
     assert h.prove()["exit"] == 0
+
+
+def meddling(act: Callable[[str], None]) -> Progress:
+    """Do something at the moment at which progress is first shown."""
+
+    @contextmanager
+    def progress(what: str, _total: int) -> Iterator[Callable[[int], None]]:
+        act(what)
+        yield lambda _done: None
+
+    return progress
 
 
 def last_time(house: House, offset: int) -> str:

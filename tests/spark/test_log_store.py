@@ -191,8 +191,8 @@ def wait_for(log: Path, pattern: str) -> None:
 
 def commit_as_rival(log: Path, version: int) -> None:
     rival = {"commitInfo": {"timestamp": 0, "operation": "RIVAL", "operationParameters": {}, "isBlindAppend": True}}
-    (log / "rival").write_text(json.dumps(rival))
-    (log / "rival").rename(log / f"{version:020d}.json")
+    (log / ".rival").write_text(json.dumps(rival))
+    (log / f"{version:020d}.json").hardlink_to(log / ".rival")
 
 
 def test_delta_commits_through_the_link_store(spark: SparkSession, table: Path) -> None:
@@ -203,7 +203,7 @@ def test_delta_commits_through_the_link_store(spark: SparkSession, table: Path) 
 
 
 def test_delta_takes_a_taken_version_as_a_conflict_and_commits_the_next_one(spark: SparkSession, table: Path) -> None:
-    with delayed_publish(spark, milliseconds=1000):
+    with delayed_publish(spark, milliseconds=3000):
         appending = threading.Thread(target=append, args=(spark, table))
         appending.start()
         wait_for(table / "_delta_log", f".{1:020d}.json.*.tmp")

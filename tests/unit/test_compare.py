@@ -197,6 +197,27 @@ def test_an_expired_gap_that_a_certificate_covers_is_accounted_for() -> None:
     assert findings.counts == {Kind.LANDED_ONCE: 2, Kind.ABORTED: 2}
 
 
+def test_a_certificate_does_not_vouch_for_a_bucket_with_more_rows_than_it_had() -> None:
+    doubled_gap = [*whole(5).rows, *[((0, 5), 9)] * 2]
+    world = whole(5, committed={}, rows=doubled_gap, low={0: 6})
+    findings = compared(world, Span(0, 0, 6), vouchers=[GOOD])
+    assert findings.counts == {Kind.EXPIRED: 5, Kind.TWICE: 1}
+
+
+def test_what_expires_while_it_is_read_is_not_lost() -> None:
+    world = whole(9, committed={(0, at): at + 1 for at in range(4, 9)})
+    kafka = KafkaOf(world)
+    reading = kafka.committed
+
+    def overtaken(spans: Sequence[Span]) -> Iterator[Hashed]:
+        yield from reading(spans)
+        object.__setattr__(world, "low", {0: 4})
+
+    kafka.committed = overtaken  # type: ignore[method-assign]
+    findings = found(judged(kafka, BronzeOf(world), [Span(0, 0, 9)], lambda _: []))
+    assert findings.counts == {Kind.EXPIRED: 4, Kind.LANDED_ONCE: 5}
+
+
 def test_certificates_are_asked_for_only_where_offsets_expired() -> None:
     def refuse(_: Span) -> list[Voucher]:
         raise AssertionError("asked")

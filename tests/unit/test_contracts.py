@@ -210,7 +210,7 @@ def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="cannot be read: .*No such file"):
+    with pytest.raises(ContractError, match=r"cannot be read: .*No such file"):
         read_contract(tmp_path / FILE)
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import yaml
 from pyspark.sql import types as T
@@ -10,6 +11,7 @@ from streaming.schema import bronze_schema
 from streaming.streams.ride_counts import RIDE_COUNTS
 from tidemark import dbt
 from tidemark.contracts import Contract, read_contracts
+from tidemark.ops_tables import SCHEMAS
 from tidemark.settings import ROOT, Settings
 
 pytestmark = pytest.mark.unit
@@ -21,7 +23,7 @@ def sources(contracts: dict[str, Contract] = CONTRACTS) -> dict[str, dict[str, s
     """Give the type of each column of each source table."""
     parsed = yaml.safe_load(dbt.sources_yaml(contracts))
     return {
-        f"{source['name']}.{table['name']}": {each["name"]: each["data_type"] for each in table.get("columns", [])}
+        f"{source['name']}.{table['name']}": {each["name"]: each["data_type"] for each in table["columns"]}
         for source in parsed["sources"]
         for table in source["tables"]
     }
@@ -43,6 +45,14 @@ def test_every_contract_has_a_source_with_the_types_that_bronze_has() -> None:
         assert found[f"bronze.{contract.id}"] == types(bronze_schema(contract))
 
 
+def test_the_ops_tables_have_the_columns_that_are_written() -> None:
+    written = {pa.string(): "string", pa.int32(): "int", pa.int64(): "bigint", pa.timestamp("us", "UTC"): "timestamp"}
+    found = {name: types for name, types in sources().items() if name.startswith("ops.")}
+    expected = {f"ops.{name}": {each.name: written[each.type] for each in schema} for name, schema in SCHEMAS.items()}
+    assert found == expected
+    assert len(found) == 2
+
+
 def test_the_speed_layers_source_has_the_columns_of_its_stream() -> None:
     computed = dict(column.split(" ") for column in RIDE_COUNTS.columns.split(", "))
     assert sources()["speed.ride_counts"] == computed | {"is_final": "boolean", "updated_at": "timestamp"}
@@ -54,7 +64,7 @@ def test_the_order_of_the_contracts_does_not_matter() -> None:
 
 def test_every_column_is_described() -> None:
     parsed = yaml.safe_load(dbt.sources_yaml(CONTRACTS))
-    columns = [each for source in parsed["sources"] for table in source["tables"] for each in table.get("columns", [])]
+    columns = [each for source in parsed["sources"] for table in source["tables"] for each in table["columns"]]
     assert len(columns) > 40
     assert [each["name"] for each in columns if not each["description"]] == []
 

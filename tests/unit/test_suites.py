@@ -142,10 +142,16 @@ def test_severity_reaches_great_expectations_too(tmp_path: Path) -> None:
     assert severities == {"fail": "critical", "warn": "warning"}
 
 
-def test_share_of_row_count_is_refused(tmp_path: Path) -> None:
-    contract = parcels(tmp_path, "metric: rowCount, mustBeLessThan: 5, unit: percent")
-    with pytest.raises(ContractError, match="rowCount: found unit 'percent'"):
-        suite(contract)
+@pytest.mark.parametrize(
+    ("bound", "said"),
+    [
+        ("mustBeLessThan: 5, unit: percent", "found unit 'percent'; allowed is 'rows'"),
+        ("mustBe: 7.5", "found mustBe 7.5; allowed is a whole number"),
+    ],
+)
+def test_what_is_no_count_of_rows_is_refused(tmp_path: Path, bound: str, said: str) -> None:
+    with pytest.raises(ContractError, match=f"rowCount: {said}"):
+        suite(parcels(tmp_path, f"metric: rowCount, {bound}"))
 
 
 def test_pattern_is_matched_whole_as_the_stream_does(tmp_path: Path) -> None:

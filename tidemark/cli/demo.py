@@ -1,5 +1,8 @@
 """`tidemark demo`"""
 
+from collections.abc import Mapping
+from typing import Annotated, Any
+
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -12,14 +15,16 @@ def register(app: typer.Typer) -> None:
     app.command()(demo)
 
 
-def demo() -> None:
+def demo(
+    scale: Annotated[float, typer.Option(min=0.001, max=100, help="The share of the 300,000 events.")] = 1.0,
+) -> None:
     """Start everything, produce 300,000 events, let Airflow build the lakehouse, prove both tables, show it all."""
     # Its parts read Delta tables: other commands start faster without them.
     from tidemark.demo import Demo, links, run_demo
 
     settings = Settings.load()
     console = Console()
-    found: Demo = run_demo(settings, console.print)
+    found: Demo = run_demo(settings, console.print, scale)
     table = Table("", *(outcome.contract for outcome in found.outcomes), title="Tidemark: the demo")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -46,5 +51,5 @@ def demo() -> None:
     console.print("Everything is still running; `make down` stops it.")
 
 
-def _bad(proof: dict[str, int]) -> str:
+def _bad(proof: Mapping[str, Any]) -> str:
     return " / ".join(str(proof[kind]) for kind in ("twice", "lost", "phantom"))

@@ -87,7 +87,9 @@ def _show(proof: Proof) -> None:
         _say(console, line)
     color, through = _COLORS[proof.tidemark.verdict], iso(proof.tidemark.complete_through) or "no time"
     version = f"table version {origin.table_version}, " if proof.has_table else ""
-    console.print(f"[bold {color}]{proof.tidemark.verdict}[/] {version}complete through {through}, {proof.seconds:.1f} s")
+    console.print(
+        f"[bold {color}]{proof.tidemark.verdict}[/] {version}complete through {through}, {proof.seconds:.1f} s"
+    )
 
 
 def _say(console: Console, text: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tidemark import lifecycle
 from tidemark.doctor import Finding, examine
@@ -94,14 +94,14 @@ def _services_table(services: list[ServiceStatus]) -> Table:
 
 
 def _streams_table(streams: list[dict[str, Any]]) -> Table:
-    table = Table(*(column.replace("_", " ") for column in _STREAM_COLUMNS))
+    table = Table(*(Column(column.replace("_", " "), overflow="fold") for column in _STREAM_COLUMNS))
     for stream in streams:
         table.add_row(*(_text(stream.get(column)) for column in _STREAM_COLUMNS))
     return table
 
 
 def _findings_table(findings: list[Finding]) -> Table:
-    table = Table("check", "", "found", "fix")
+    table = Table("check", "", Column("found", overflow="fold"), Column("fix", overflow="fold"))
     for finding in findings:
         verdict = ("ok", finding.found, "") if finding.is_ok else ("bad", finding.found, finding.fix)
         table.add_row(finding.name, *verdict)

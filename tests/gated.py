@@ -1,0 +1,115 @@
+"""Tables for tests of gates, written without Spark, and gates run on them."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import write_deltalake
+from pyspark.sql import SparkSession
+
+from expectations.gate import judge_version, latest_version
+from expectations.report import Judged
+from expectations.suites import gated_table
+from tidemark.contracts import read_contracts
+from tidemark.settings import Settings
+
+Row = dict[str, Any]
+
+BRONZE = "bronze.ride_events"
+
+_TYPES = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+
+_ENVELOPE = {
+    "_topic": pa.string(),
+    "_partition": pa.int32(),
+    "_offset": pa.int64(),
+    "_value": pa.binary(),
+    "_errors": pa.list_(pa.string()),
+}
+
+
+def ride(number: int, **changes: Any) -> Row:
+    """Give a good ride, with changes."""
+    return {
+        "_topic": "ride_events",
+        "_partition": 0,
+        "_offset": number,
+        "_value": b"{}",
+        "_errors": [],
+        "event_id": f"e{number}",
+        "user_id": "u1",
+        "event_type": "paid",
+        "amount": 2.5,
+        "event_time": datetime.now(UTC) - timedelta(seconds=5),
+        **changes,
+    }
+
+
+def quarantined(number: int) -> Row:
+    """Give a quarantined ride: all its columns are null."""
+    nothing: Row = dict.fromkeys(("event_id", "user_id", "event_type", "amount", "event_time"))
+    return ride(number, _errors=["malformed"], **nothing)
+
+
+def clean_rides() -> list[Row]:
+    """Give 20 good rides, a quarantined one, and a tombstone."""
+    return [*map(ride, range(20)), quarantined(20), ride(21, _value=None, user_id=None)]
+
+
+def write_bronze(settings: Settings, contract: str, rows: Iterable[Row], without: str = "") -> None:
+    """Append rows to a bronze table."""
+    columns = read_contracts(settings.contracts_dir)[contract].columns
+    types = _ENVELOPE | {column.name: _TYPES[column.logical_type] for column in columns if column.name != without}
+    _write(settings.table("bronze", contract), types, rows)
+
+
+def write_rides(settings: Settings, rows: Iterable[Row]) -> None:
+    """Append rows to silver's table of rides."""
+    columns = read_contracts(settings.contracts_dir)["ride_events"].columns
+    _write(
+        settings.table("silver", "stg_rides"), {column.name: _TYPES[column.logical_type] for column in columns}, rows
+    )
+
+
+def write_hours(settings: Settings, rows: Iterable[Row]) -> None:
+    """Append rows to gold's table of rides per hour."""
+    types = {
+        "hour_at": pa.timestamp("us", tz="UTC"),
+        "event_type": pa.string(),
+        "count_events": pa.int64(),
+        "count_users": pa.int64(),
+        "sum_amount": pa.decimal128(38, 6),
+    }
+    _write(settings.table("gold", "fct_rides_hourly"), types, rows)
+
+
+def _write(path: str, types: Mapping[str, Any], rows: Iterable[Row]) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    schema = pa.schema(list(types.items()))
+    kept = [{name: row[name] for name in types} for row in rows]
+    write_deltalake(path, pa.Table.from_pylist(kept, schema=schema), mode="append")
+
+
+def judged_now(spark: SparkSession, settings: Settings, name: str) -> Judged:
+    """Run a table's gate in this process."""
+    layer, _, own_name = name.partition(".")
+    table = gated_table(layer, own_name, read_contracts(settings.contracts_dir))
+    return judge_version(spark, settings, table, latest_version(settings, table))
+
+
+def failed(judged: Judged) -> dict[str, str]:
+    """Give the checks that failed, with their reasons."""
+    return {finding.check: finding.reason for finding in judged.verdict.with_verdict("fail")}
+
+
+def page(judged: Judged) -> str:
+    """Read the report of exactly this judgement."""
+    assert judged.report is not None
+    return Path(judged.report.removeprefix("file://")).read_text()
