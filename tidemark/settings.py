@@ -1,7 +1,7 @@
 """Settings: read once, at the door, into a frozen value.
 
 Every setting is an environment variable `TIDEMARK_<NAME>`; nothing else in the project touches the environment for
-settings. `docs/settings.md` is made from the descriptions below.
+settings. `docs/settings.md` is made from the descriptions below, by `tidemark settings`.
 """
 
 from functools import cached_property
@@ -25,7 +25,15 @@ def _port(port: int, info: ValidationInfo) -> int:
     return port
 
 
+def _lake(root: str) -> str:
+    if "://" in root and not root.startswith("file://"):
+        reason = "two JVMs commit to one table, and an object store without an arbiter loses commits"
+        raise ValueError(f"allowed is a path on this machine or a mounted one: {reason}")
+    return root.removeprefix("file://")
+
+
 Port = Annotated[int, AfterValidator(_port)]
+Lake = Annotated[str, AfterValidator(_lake)]
 
 
 class Settings(BaseSettings):
@@ -35,7 +43,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(ROOT / "var", description="Where all state at run time lives.")
     contracts_dir: Path = Field(ROOT / "contracts", description="The folder of contracts.")
-    lake: str = Field("", description="Root of the lake; empty: `<home>/lake`. A path or a URI that Hadoop knows.")
+    lake: Lake = Field("", description="Root of the lake; empty: `<home>/lake`. A local or mounted path.")
     jars: Path = Field(ROOT / ".jars", description="The jars that set-up has resolved.")
     airflow_venv: Path = Field(ROOT / ".venv-airflow", description="Airflow's own environment.")
 

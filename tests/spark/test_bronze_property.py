@@ -13,7 +13,7 @@ from tests.spark.records import Record, Row, as_bronze, collected
 
 pytestmark = pytest.mark.spark
 
-COUNT = 1500
+COUNT = 6000
 
 
 def generated(count: int) -> list[bytes]:

@@ -132,8 +132,14 @@ def test_a_relative_home_gives_absolute_places(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_the_lake_may_be_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDEMARK_LAKE", "/mnt/lake/")
+    assert Settings.load().table("bronze", "rides") == "/mnt/lake/bronze/rides"
+
+
+def test_an_object_store_without_an_arbiter_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIDEMARK_LAKE", "s3a://lake/")
-    assert Settings.load().table("bronze", "rides") == "s3a://lake/bronze/rides"
+    with pytest.raises(TidemarkError, match="TIDEMARK_LAKE: found 's3a://lake/'; .*loses commits"):
+        Settings.load()
 
 
 def test_settings_are_frozen() -> None:
