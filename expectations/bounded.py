@@ -72,6 +72,7 @@ class ExpectBrokenRowsToBeBounded(Bounded, ColumnMapExpectation):
     rule: str
 
     map_metric: ClassVar[str] = "column_values.keep_rule"
+    success_keys: ClassVar[tuple[str, ...]] = ("rule",)  # what the metric is told
 
 
 class ExpectDuplicatesToBeBounded(Bounded, ExpectColumnValuesToBeUnique):

@@ -119,9 +119,9 @@ def _time_breaches(column: ContractColumn, value: Column) -> list[Breach]:
         micros = _micros(column, value)
         outside = micros.isNull() | (micros < _YEAR_ONE) | (micros > _YEAR_9999)
         return [(value.isNotNull() & outside, f"{bronze.RANGE}:{column.name}")]
-    unreadable = value.isNotNull() & (~value.rlike(_WRITTEN[column.logical_type]) | _typed(column).isNull())
-    micros = F.unix_micros(_typed(column).cast("timestamp"))
-    outside = (micros < _YEAR_ONE) | (micros > _YEAR_9999)
+    unreadable = value.isNotNull() & _typed(column).isNull()
+    first, last = F.timestamp_micros(F.lit(_YEAR_ONE)), F.timestamp_micros(F.lit(_YEAR_9999))
+    outside = ~_typed(column).between(first, last)
     return [(unreadable, f"{bronze.TYPE}:{column.name}"), (outside, f"{bronze.RANGE}:{column.name}")]
 
 
@@ -129,8 +129,12 @@ def _typed(column: ContractColumn) -> Column:
     """Give a column's value in its bronze type; null where it can't be had."""
     value = value_of(column)
     if column.logical_type == "timestamp":
-        return F.timestamp_micros(_micros(column, value)) if column.unit else F.try_to_timestamp(value)
-    return value.try_cast("date") if column.logical_type == "date" else value
+        return F.timestamp_micros(_micros(column, value)) if column.unit else _written(column, F.try_to_timestamp(value))
+    return _written(column, value.try_cast("date")) if column.logical_type == "date" else value
+
+
+def _written(column: ContractColumn, read: Column) -> Column:
+    return F.when(value_of(column).rlike(_WRITTEN[column.logical_type]), read)
 
 
 def _micros(column: ContractColumn, value: Column) -> Column:

@@ -138,7 +138,7 @@ def test_the_lake_may_be_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_object_store_without_an_arbiter_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIDEMARK_LAKE", "s3a://lake/")
-    with pytest.raises(TidemarkError, match="TIDEMARK_LAKE: found 's3a://lake/'; .*loses commits"):
+    with pytest.raises(TidemarkError, match=r"TIDEMARK_LAKE: found 's3a://lake/'; .*loses commits"):
         Settings.load()
 
 
