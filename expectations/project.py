@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -74,8 +74,12 @@ class Project:
         return found[0]["site_url"] if found else None
 
     def forget(self, context: FileDataContext, result: ValidationResultIdentifier) -> None:
-        """Remove a result that is not published yet."""
+        """Remove a result, and the folders that nothing else is in."""
         _results(context).remove_key(result)
+        folder = self._folder.joinpath("validations", *result.to_tuple()).parent
+        for empty in (folder, folder.parent):
+            with suppress(OSError):
+                empty.rmdir()
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -131,11 +135,10 @@ class Project:
                 path.unlink()
 
     def _remove_old(self, context: FileDataContext, suite: ExpectationSuiteIdentifier) -> None:
-        store = _results(context)
-        results = [key for key in store.list_keys() if key.expectation_suite_identifier == suite]
+        results = [key for key in _results(context).list_keys() if key.expectation_suite_identifier == suite]
         results.sort(key=lambda key: key.run_id.run_time, reverse=True)
         for result in results[KEPT:]:
-            store.remove_key(result)
+            self.forget(context, result)
 
 
 def _results(context: FileDataContext) -> _Results:

@@ -129,7 +129,9 @@ def _typed(column: ContractColumn) -> Column:
     """Give a column's value in its bronze type; null where it can't be had."""
     value = value_of(column)
     if column.logical_type == "timestamp":
-        return F.timestamp_micros(_micros(column, value)) if column.unit else _written(column, F.try_to_timestamp(value))
+        return (
+            F.timestamp_micros(_micros(column, value)) if column.unit else _written(column, F.try_to_timestamp(value))
+        )
     return _written(column, value.try_cast("date")) if column.logical_type == "date" else value
 
 
