@@ -76,7 +76,8 @@ class Project:
     def forget(self, context: FileDataContext, result: ValidationResultIdentifier) -> None:
         """Remove a result, and the folders that nothing else is in."""
         _results(context).remove_key(result)
-        folder = self._folder.joinpath("validations", *result.to_tuple()).parent
+        parts = result.to_tuple()  # type: ignore[no-untyped-call]
+        folder = self._folder.joinpath("validations", *parts).parent
         for empty in (folder, folder.parent):
             with suppress(OSError):
                 empty.rmdir()
