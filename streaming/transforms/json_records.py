@@ -3,7 +3,8 @@
 Spark's `from_json` is fast and too kind: it takes trailing garbage, a second object, a number where text is due and
 broken UTF-8. So each record is parsed once, with an end marker written into its object: a document that is not one
 object does not carry the marker where it must. Only what then looks suspect is parsed again as a VARIANT, which knows
-each value's type. Of a key that stands twice the last value counts, as in most JSON parsers.
+each value's type. Of a key that stands twice the last value counts, as in most JSON parsers; where an earlier one is
+no number or boolean as the contract has it, the record is quarantined as malformed.
 """
 
 from pyspark.sql import Column, DataFrame
@@ -18,8 +19,8 @@ from tidemark.contracts import Contract
 PARSED = "__parsed"
 SUSPECT = "__suspect"
 
-_END = "~"  # no wire name can be this, or the next
-_CORRUPT = "~corrupt"
+_END = "~end~"  # no wire name can be this, or the next
+_CORRUPT = "~corrupt~"
 _OPTIONS = {
     "mode": "PERMISSIVE",
     "columnNameOfCorruptRecord": _CORRUPT,

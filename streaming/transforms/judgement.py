@@ -128,15 +128,13 @@ def _time_breaches(column: ContractColumn, value: Column) -> list[Breach]:
 def _typed(column: ContractColumn) -> Column:
     """Give a column's value in its bronze type; null where it can't be had."""
     value = value_of(column)
+    if column.logical_type == "timestamp" and column.unit:
+        return F.timestamp_micros(_micros(column, value))
     if column.logical_type == "timestamp":
-        return (
-            F.timestamp_micros(_micros(column, value)) if column.unit else _written(column, F.try_to_timestamp(value))
-        )
-    return _written(column, value.try_cast("date")) if column.logical_type == "date" else value
-
-
-def _written(column: ContractColumn, read: Column) -> Column:
-    return F.when(value_of(column).rlike(_WRITTEN[column.logical_type]), read)
+        return F.when(value.rlike(_WRITTEN["timestamp"]), F.try_to_timestamp(value))
+    if column.logical_type == "date":
+        return F.when(value.rlike(_WRITTEN["date"]), value.try_cast("date"))
+    return value
 
 
 def _micros(column: ContractColumn, value: Column) -> Column:

@@ -1,7 +1,9 @@
 """A plain Python judge of one contract's values: slow, and simple enough to be believed."""
 
 import json
+import math
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -37,12 +39,22 @@ class Bad(Exception):
     """The value breaks the contract."""
 
 
+class Document(dict[str, Any]):
+    """A JSON object: of a key that stands twice the last value counts, but all must have the column's type."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
 def judged(value: bytes) -> dict[str, Any] | None:
     """Give the columns of a good value; None: it is bad."""
     try:
-        document = json.loads(value.decode("utf-8"), parse_constant=refused)
-        if not isinstance(document, dict) or depth(document) > MAX_DEPTH:
+        document = json.loads(value.decode("utf-8"), parse_constant=refused, object_pairs_hook=Document)
+        if not isinstance(document, Document) or depth(document) > MAX_DEPTH:
             return None
+        for name, each in document.pairs:
+            need(each is None or name not in TYPES or TYPES[name](each) is not None)
         return {name: read(document.get(name)) for name, read in READERS.items()}
     except (ValueError, RecursionError, Bad):
         return None
@@ -97,20 +109,28 @@ def read_n(value: object) -> int | None:
     return None if value is None else whole(value)
 
 
-def read_x(value: object) -> float:
+def number(value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise Bad
     try:
-        need(-1.5 <= float(value) <= 1e300)
+        return float(value)
     except OverflowError:
-        raise Bad from None
-    return float(value)
+        return math.inf
+
+
+def read_x(value: object) -> float:
+    need(-1.5 <= number(value) <= 1e300)
+    return number(value)
+
+
+def boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Bad
+    return value
 
 
 def read_b(value: object) -> bool | None:
-    if not isinstance(value, bool | None):
-        raise Bad
-    return value
+    return None if value is None else boolean(value)
 
 
 def read_c(value: object) -> str | None:
@@ -167,3 +187,4 @@ READERS = {
     "d": read_d,
     "t": read_t,
 }
+TYPES: dict[str, Callable[[object], object]] = {"at": whole, "n": whole, "x": number, "b": boolean}

@@ -13,7 +13,7 @@ from tests.spark.records import Record, Row, as_bronze, collected
 
 pytestmark = pytest.mark.spark
 
-COUNT = 6000
+COUNT = 1500
 
 
 def generated(count: int) -> list[bytes]:

@@ -92,7 +92,7 @@ def test_a_gap_in_one_partition_is_not_made_up_for_by_an_overlap_in_another() ->
 
 
 def test_a_partition_left_out_is_refused() -> None:
-    with pytest.raises(RuleBreach, match=r"leaves out partitions \[1\] of rides, which the ledger has"):
+    with pytest.raises(RuleBreach, match=r"leaves out partitions \[1\] of rides that the ledger has"):
         starts_at_the_end(label(5, {0: (20, 30)}), NEWEST)
 
 
