@@ -86,7 +86,8 @@ class Broker:
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
             "message.max.bytes": "2000000",
-            # Expiry within a test's patience
+            # Records with times of long ago stay, and where a topic lets them expire it is within a test's patience
+            "log.retention.ms": "-1",
             "log.retention.check.interval.ms": "1000",
             "log.segment.delete.delay.ms": "1000",
             "log.cleaner.backoff.ms": "500",

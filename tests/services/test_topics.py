@@ -161,7 +161,7 @@ def test_kafka_away_is_said_once_with_the_fix(capfd: pytest.CaptureFixture[str])
 
 
 def test_a_broker_that_comes_back_has_its_topics(kafka: Broker, topics: Topics) -> None:
-    name = kafka.topic(retention_ms="-1")  # its records are of 1970
+    name = kafka.topic()
     send(kafka, name, 1, 2, 3)
     identity = topics.identity(name)
     kafka.stop()
