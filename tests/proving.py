@@ -1,5 +1,6 @@
 """What tests of the proof share: a topic, and a bronze table made of its records, right or wrong, without Spark."""
 
+import ctypes
 import json
 import os
 import time
@@ -8,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import confluent_kafka
 import pyarrow as pa
 import typer
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
@@ -19,6 +21,7 @@ from tests.kafka import Broker
 from tidemark import bronze
 from tidemark.cli import prove
 from tidemark.contracts import Contract, read_contract
+from tidemark.kafka_records import UNREADABLE, headers_of
 from tidemark.ledger import Label, Ranges
 from tidemark.record_hash import HEADERS
 from tidemark.settings import ROOT, Settings
@@ -141,6 +144,24 @@ def send(broker: Broker, topic: str, count: int, partition: int = 0, **record: A
     assert sender.flush(20) == 0
 
 
+def send_with_header(broker: Broker, topic: str, name: bytes) -> None:
+    """Send a record with a header of any name, as clients in other languages can."""
+    (library,) = (Path(confluent_kafka.__file__).parents[1] / "confluent_kafka.libs").glob("librdkafka*")
+    c = ctypes.CDLL(str(library))
+    for function in (c.rd_kafka_conf_new, c.rd_kafka_new, c.rd_kafka_headers_new):
+        function.restype = ctypes.c_void_p
+    conf, why = ctypes.c_void_p(c.rd_kafka_conf_new()), ctypes.create_string_buffer(512)
+    for setting in ((b"bootstrap.servers", broker.bootstrap.encode()), (b"log_level", b"0")):
+        assert c.rd_kafka_conf_set(conf, *setting, why, 512) == 0
+    sender, headers = ctypes.c_void_p(c.rd_kafka_new(0, conf, why, 512)), ctypes.c_void_p(c.rd_kafka_headers_new(1))
+    assert c.rd_kafka_header_add(headers, name, ctypes.c_ssize_t(len(name)), b"value", ctypes.c_ssize_t(5)) == 0
+    # Pairs of a tag and what it stands for, up to 0: topic, flags (2: copy the value), value with its size, headers
+    record = (1, topic.encode(), 7, 2, 4, b"v", ctypes.c_size_t(1), 10, headers, 0)
+    assert c.rd_kafka_producev(sender, *record) == 0
+    assert c.rd_kafka_flush(sender, 20_000) == 0
+    c.rd_kafka_destroy(sender)
+
+
 def transaction(broker: Broker, topic: str, count: int, commit: bool | None) -> Producer:
     """Send records in one transaction; None leaves it open."""
     sender = producer(broker, transactional_id=f"{topic}-{commit}")
@@ -192,10 +213,16 @@ def _row(message: Any) -> Row:
         bronze.KAFKA_TIME: kafka_time,
         bronze.KEY: message.key(),
         bronze.VALUE: message.value(),
-        bronze.HEADERS: message.headers(),
+        bronze.HEADERS: _headers(message),
         bronze.ERRORS: ["malformed"] if message.offset() % 2 else [],
         bronze.INGEST_DATE: (_DAY + timedelta(days=message.offset() % 2)).date(),
     }
+
+
+def _headers(message: Any) -> list[tuple[str, bytes | None]] | None:
+    (headers,) = headers_of([message])
+    # The stream's client puts replacement characters
+    return [("\ufffd\ufffd", b"value")] if headers is UNREADABLE else headers
 
 
 def _inside(row: Row, ranges: Ranges) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tidemark.record_hash import Hashes, Integers
 from tidemark.spans import Layout, Span, chunks
 
-CHUNK_OFFSETS = 4_000_000  # 26 bytes each
+CHUNK_OFFSETS = 2_000_000  # 26 bytes each
 
 Tick = Callable[[int], None]  # told how many rows were read since the last call
 Kinds = NDArray[np.uint8]

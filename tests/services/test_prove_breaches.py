@@ -9,7 +9,7 @@ import pytest
 from deltalake import DeltaTable
 
 from tests.kafka import Broker
-from tests.proving import Change, House, Row, bad, producer, send
+from tests.proving import Change, House, Row, bad, producer, send, send_with_header
 from tidemark import bronze
 
 pytestmark = pytest.mark.services
@@ -178,3 +178,12 @@ def test_rows_that_the_files_statistics_hide_are_missed(odd: House) -> None:
 def test_a_row_that_the_ledger_claims_beyond_kafkas_end_is_a_phantom(odd: House) -> None:
     odd.land(with_a_copy_of(3, offset=50), ranges={0: (0, 99), 1: (0, 6)})
     assert bad(odd.prove()) == {("phantom", 0, 50, 51)}
+
+
+def test_a_record_whose_header_has_an_unreadable_name_is_altered_and_no_other_is(kafka: Broker, tmp_path: Path) -> None:
+    h = House(tmp_path, kafka, kafka.topic())
+    send(kafka, h.topic, 2, headers=HEADERS)
+    send_with_header(kafka, h.topic, b"\xff\xfe")
+    send_with_header(kafka, h.topic, b"readable")
+    h.land()
+    assert bad(h.prove()) == {("altered", 0, 2, 3)}

@@ -144,3 +144,14 @@ def test_reading_goes_on_where_retention_overtook_it(house: MakeHouse) -> None:
     kafka = KafkaRecords(h.broker.bootstrap, h.topic)
     offsets = [offset for batch in kafka.committed([Span(0, 1, 8)]) for offset in batch.offsets.tolist()]
     assert offsets[:4] == [4, 5, 6, 7] and kafka.lows() == {0: 4}
+
+
+def test_reading_may_begin_inside_of_an_aborted_transaction(house: MakeHouse) -> None:
+    h = house()
+    transaction(h.broker, h.topic, 5, commit=False)
+    send(h.broker, h.topic, 2)
+    await_stable(h, 8)
+    kafka = KafkaRecords(h.broker.bootstrap, h.topic)
+    sides = {"committed": kafka.committed([Span(0, 3, 8)]), "written": kafka.written([Span(0, 3, 8)])}
+    offsets = {side: [at for batch in batches for at in batch.offsets.tolist()] for side, batches in sides.items()}
+    assert offsets == {"committed": [6, 7], "written": [3, 4, 6, 7]}
