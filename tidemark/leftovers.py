@@ -9,9 +9,11 @@ from collections.abc import Iterable, Sequence
 
 import psutil
 
+from tidemark.services import Service
 from tidemark.supervisor import MARK
 
 _NAME = "SUPERVISOR_PROCESS_NAME"  # supervisord sets it for each service
+_SUPERVISORD = "supervisord"
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL of what isn't a service itself
 
 
@@ -22,19 +24,22 @@ def left_behind(socket: str) -> list[psutil.Process]:
     return [process for process in psutil.process_iter() if process.pid not in ours and _mark(process) == socket]
 
 
-def stop_left_behind(socket: str, stop_order: Sequence[str], patience: float) -> list[str]:
-    """Stop all that is left, services in this order, each given `patience` seconds; then kill what remains.
+def stop_left_behind(socket: str, services: Iterable[Service]) -> list[str]:
+    """Stop all that is left, the services in this order and each in its own way; then kill what remains.
 
     Gives the names of what was found: services, and `supervisord` itself.
     """
-    found = left_behind(socket)
-    names = [_environment(process).get(_NAME, "supervisord") for process in found]
+    order = list(services)
+    found: dict[str, list[psutil.Process]] = {}
+    for process in left_behind(socket):
+        found.setdefault(_environment(process).get(_NAME, _SUPERVISORD), []).append(process)
     # A supervisord that is alive but out of reach would restart what we stop: it goes first, and stops its children.
-    for name in ("supervisord", *stop_order):
-        tops = _tops([process for process, its in zip(found, names, strict=True) if its == name])
-        _stop(tops, patience)
+    _stop(found.get(_SUPERVISORD, []), max([service.stop_wait for service in order], default=_GRACE))
+    for service in order:
+        its = found.get(service.name, [])
+        _stop(its if service.stop_as_group else _tops(its), service.stop_wait)
     _stop(left_behind(socket), _GRACE)
-    return sorted(set(names))
+    return sorted(found)
 
 
 def _tops(processes: Sequence[psutil.Process]) -> list[psutil.Process]:

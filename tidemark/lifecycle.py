@@ -79,10 +79,7 @@ def _begin(settings: Settings, supervisor: Supervisor) -> None:
 
 
 def _clear(settings: Settings, say: Say) -> None:
-    services = all_services(settings)
-    last_first = [service.name for service in reversed(services)]
-    patience = max(service.stop_wait for service in services)
-    for name in stop_left_behind(str(socket_path(settings)), last_first, patience):
+    for name in stop_left_behind(str(socket_path(settings)), reversed(all_services(settings))):
         say(f"{name:<22} was left behind, stopped")
 
 

@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -164,7 +165,7 @@ def shell(settings: Settings, script: str) -> Service:
 def bare(tmp_path: Path) -> Iterator[Settings]:
     settings = settings_in(tmp_path)
     yield settings
-    stop_left_behind(str(socket_path(settings)), [], patience=5)
+    stop_left_behind(str(socket_path(settings)), [])
 
 
 def begun(settings: Settings, service: Service) -> Supervisor:
@@ -187,19 +188,21 @@ def test_a_service_that_is_not_ready_in_time_is_told_with_the_end_of_its_log(bar
 
 
 def test_processes_that_a_service_forgets_are_stopped_too(bare: Settings) -> None:
-    supervisor = begun(bare, shell(bare, f"{HIDDEN} & exec sleep 1000"))
+    service = shell(bare, f"{HIDDEN} & exec sleep 1000")
+    supervisor = begun(bare, service)
     assert eventually(lambda: count_session_leaders(bare) == 2)
     supervisor.end()
     assert len(ours(bare)) == 1
-    assert stop_left_behind(str(socket_path(bare)), ["shell"], patience=5) == ["shell"]
+    assert stop_left_behind(str(socket_path(bare)), [service]) == ["shell"]
     assert ours(bare) == []
 
 
 def test_processes_that_an_orphaned_service_forgets_are_stopped_too(bare: Settings) -> None:
-    begun(bare, shell(bare, f"{HIDDEN} & exec sleep 1000"))
+    service = replace(shell(bare, f"{HIDDEN} & exec sleep 1000"), stop_as_group=False)
+    begun(bare, service)
     assert eventually(lambda: count_session_leaders(bare) == 2)
     os.kill(int((bare.run / "supervisord.pid").read_text(encoding="utf-8")), signal.SIGKILL)
-    assert stop_left_behind(str(socket_path(bare)), ["shell"], patience=5) == ["shell"]
+    assert stop_left_behind(str(socket_path(bare)), [service]) == ["shell"]
     assert ours(bare) == []
 
 

@@ -181,9 +181,9 @@ def test_a_busy_port_is_named_with_its_setting_its_holder_and_a_free_offset() ->
         number = busy.getsockname()[1]
         with pytest.raises(TidemarkError) as caught:
             require_free("127.0.0.1", [Port("TIDEMARK_KAFKA_PORT", number)], offset=7)
+        offset = int(caught.value.fix.rpartition("TIDEMARK_PORT_OFFSET=")[2])
+        require_free("127.0.0.1", [Port("TIDEMARK_KAFKA_PORT", number - 7 + offset)], offset)
     assert f"port {number} (TIDEMARK_KAFKA_PORT) is held by process {os.getpid()}" in caught.value.what
-    offset = int(caught.value.fix.rpartition("TIDEMARK_PORT_OFFSET=")[2])
-    require_free("127.0.0.1", [Port("TIDEMARK_KAFKA_PORT", number + offset - 7)], offset=offset)
 
 
 class _Answers(BaseHTTPRequestHandler):
