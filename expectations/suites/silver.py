@@ -5,12 +5,6 @@ from expectations.suites.declared import not_null, suite_of
 from expectations.suites.gated import GatedTable
 from tidemark.contracts import Contract
 
-# The contract whose rows a silver table holds.
-STAGED = {
-    "stg_rides": "ride_events",
-    "stg_sales": "sales_events",
-}
-
 
 def silver_table(name: str, contract: Contract) -> GatedTable:
     """Give the gate of a silver table."""

@@ -46,7 +46,17 @@ def test_clean_table_passes_whatever_its_quarantine_holds(spark: SparkSession, s
     assert judged.verdict.outcome == "pass"
     assert judged.version == 0
     assert judged.verdict.findings[0].observed == "20"
-    assert "ride_events" in page(judged)
+    assert "values must never be null" in page(judged)
+
+
+def test_report_and_index_fetch_nothing_from_the_network(spark: SparkSession, settings: Settings) -> None:
+    write_bronze(settings, "ride_events", clean_rides())
+    report = page(judged_now(spark, settings, BRONZE))
+    index = (settings.home / "docs" / "quality" / "index.html").read_text()
+    for html in (report, index):
+        assert "<table" in html
+        assert "http" not in html
+        assert "<script" not in html
 
 
 def test_null_in_a_required_column_fails_and_is_found_in_the_report(spark: SparkSession, settings: Settings) -> None:

@@ -11,9 +11,10 @@ from expectations.suites import gated_table
 from expectations.suites.declared import declaration_of
 from expectations.suites.gated import GatedTable, NoSuchTable
 from expectations.suites.gold import GOLD
-from expectations.suites.silver import STAGED
+from expectations.suites.silver import silver_table
 from expectations.verdict import Declared
 from tidemark.contracts import Contract, ContractError, read_contract, read_contracts
+from tidemark.models import STAGED
 from tidemark.settings import ROOT
 
 pytestmark = pytest.mark.unit
@@ -171,6 +172,11 @@ def test_silver_suite_has_what_is_required_and_the_checks_of_its_layer() -> None
         ("not_null(event_time)", "fail"),
         ("unique(sale_id)", "fail"),
     }
+
+
+def test_column_without_limits_is_invalid_only_by_its_type(tmp_path: Path) -> None:
+    contract = parcels(tmp_path, "metric: invalidValues, columns: [pieces], mustBe: 0, layer: silver")
+    assert ("type(pieces)", "fail") in checks(declarations(silver_table("stg_parcels", contract)))
 
 
 def test_gold_suite_has_its_grain_and_its_sums() -> None:
