@@ -33,16 +33,17 @@ class Pass:
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds from event to commit."""
+    """Seconds from event to commit, and the cores in use meanwhile."""
 
     p50: float
     p95: float
     p99: float
+    cores: float
 
     @classmethod
-    def of(cls, seconds: np.ndarray) -> "Latency":
+    def of(cls, seconds: np.ndarray, cores: float) -> "Latency":
         """Take the percentiles."""
-        return cls(*(float(each) for each in np.percentile(seconds, (50, 95, 99))))
+        return cls(*(float(each) for each in np.percentile(seconds, (50, 95, 99))), cores)
 
 
 def written(
@@ -81,9 +82,12 @@ def _throughput(passes: Mapping[str, Sequence[Pass]], memory: Mapping[str, float
 
 
 def _latency(late: Mapping[str, Sequence[Latency]]) -> list[str]:
-    lines = ["| event → commit at 1,000 records/s | p50, s | p95, s | p99, s |", "| --- | ---: | ---: | ---: |"]
+    lines = [
+        "| event → commit at 1,000 records/s | p50, s | p95, s | p99, s | cores in use |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
     for name, each in late.items():
-        middle = (median(getattr(one, field) for one in each) for field in ("p50", "p95", "p99"))
+        middle = (median(getattr(one, field) for one in each) for field in ("p50", "p95", "p99", "cores"))
         lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in middle) + " |")
     return lines
 

@@ -87,7 +87,7 @@ def is_the_same_topic(label: Label, newest: Label | None) -> None:
 
 
 def is_confirmed(label: Label, newest: Label | None) -> None:
-    """Check, after the write, that the ledger has the batch: Delta skips silently what it believes it has.
+    """Check, after the write, that the ledger has the batch, and nothing of another writer after it.
 
     Raises:
         RuleBreach: it has not.

@@ -35,7 +35,7 @@ def main() -> None:
         # Before Spark starts: a second live instance of a query is refused at once.
         owned = {stream.name: held.enter_context(ExitStack()) for stream in streams}
         for name, own in owned.items():
-            own.enter_context(exclusive(owner_lock(settings.run, name), f"stream {name}", 5.0))
+            own.enter_context(exclusive(owner_lock(settings.locks, name), f"stream {name}", 5.0))
         spark = streams_session(settings)
         hosts = [StreamHost(stream, spark, owned[stream.name]) for stream in streams]
         for host in hosts:

@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from tidemark.settings import Settings
 
-DRIVER_JAVA_OPTIONS = "-XX:+UseParallelGC -Djava.net.preferIPv4Stack=true"
+DRIVER_JAVA_OPTIONS = "-XX:+UseParallelGC -XX:-DontCompileHugeMethods -Djava.net.preferIPv4Stack=true"
 
 _SHARED = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -40,7 +40,15 @@ _STREAMS = {
     "spark.sql.streaming.stateStore.rocksdb.boundedMemoryUsage": "true",
     "spark.sql.streaming.numRecentProgressUpdates": "10",
     "spark.sql.streaming.pollingDelay": "100ms",
+    # The default one starts a process for each file that it writes.
+    "spark.sql.streaming.checkpointFileManagerClass": (
+        "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager"
+    ),
     "spark.sql.adaptive.enabled": "false",
+    # What few rows need is not worked out for all of them.
+    "spark.sql.subexpressionElimination.skipForShortcutExpr": "true",
+    # A batch writes one day, at midnight two: it need not be sorted by day.
+    "spark.sql.maxConcurrentOutputFileWriters": "2",
 }
 
 

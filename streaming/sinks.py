@@ -13,7 +13,7 @@ from tidemark.settings import Settings
 _BRONZE_PROPERTIES = {
     # The log is the ledger's only copy until upkeep has copied it.
     "delta.enableExpiredLogCleanup": "false",
-    "delta.checkpointInterval": "100",
+    "delta.checkpointInterval": "500",
     "delta.enableDeletionVectors": "false",
 }
 
@@ -45,14 +45,9 @@ def create_table(
             spark.sql(f"ALTER TABLE {table} ADD COLUMNS ({quoted(field.name)} {field.dataType.simpleString()})")
 
 
-def append(rows: DataFrame, path: str, label: Label, app: str) -> None:
-    """Append rows in one labelled commit.
-
-    Args:
-        app: with the label's batch it names the transaction; Delta skips one that the table has already.
-    """
-    writer = rows.write.format("delta").mode("append").option("userMetadata", label.to_json())
-    writer.option("txnAppId", app).option("txnVersion", label.batch).save(path)
+def append(rows: DataFrame, path: str, label: Label) -> None:
+    """Append rows in one labelled commit."""
+    rows.write.format("delta").mode("append").option("userMetadata", label.to_json()).save(path)
 
 
 def replace(rows: DataFrame, path: str, where: str, label: Label) -> None:

@@ -20,8 +20,8 @@ def adopt_topic(settings: Settings, contract: Contract) -> list[str]:
     """
     table = Path(settings.table("bronze", contract.id))
     with (
-        exclusive(owner_lock(settings.run, contract.bronze_query), f"stream {contract.bronze_query}"),
-        exclusive(write_lock(settings.run, contract.id), f"the write lock of {table}"),
+        exclusive(owner_lock(settings.locks, contract.bronze_query), f"stream {contract.bronze_query}"),
+        exclusive(write_lock(settings.locks, contract.id), f"the write lock of {table}"),
     ):
         newest = Ledger(str(table)).newest_ingest()
         if newest is None or newest.label is None:

@@ -50,11 +50,16 @@ def _acquire(descriptor: int, what: str, wait_seconds: float) -> None:
         time.sleep(0.05)  # flock has no wait with a limit
 
 
-def write_lock(run: Path, table: str) -> Path:
+def write_lock(locks: Path, table: str) -> Path:
     """Give the lock that a stream takes for each commit, and a job while it rewrites what the stream is writing."""
-    return run / "locks" / f"{table}.write"
+    return locks / f"{table}.write"
 
 
-def owner_lock(run: Path, query: str) -> Path:
+def owner_lock(locks: Path, query: str) -> Path:
     """Give the lock that the one live instance of a query holds."""
-    return run / "locks" / f"{query}.owner"
+    return locks / f"{query}.owner"
+
+
+def driver_lock(locks: Path, query: str) -> Path:
+    """Give the lock that the Spark driver of a query holds: it may outlive the instance that started it."""
+    return locks / f"{query}.driver"

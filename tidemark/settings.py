@@ -69,7 +69,8 @@ class Settings(BaseSettings):
     spark_remote: str = Field("", description="Spark Connect address of batch jobs; empty: the embedded warehouse.")
     streams_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Heap of the streams' driver.")
     warehouse_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Heap of the warehouse.")
-    max_offsets_per_trigger: int = Field(500_000, ge=1, description="Most records that one micro-batch takes.")
+    max_offsets_per_trigger: int = Field(2_000_000, ge=1, description="Most records that one micro-batch takes.")
+    batch_interval_ms: int = Field(500, ge=0, description="Least time from one micro-batch to the next, milliseconds.")
     future_limit_minutes: int = Field(60, ge=0, description="An event time further ahead than this is quarantined.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Our own log level.")
 
@@ -147,9 +148,14 @@ class Settings(BaseSettings):
         """The folder of the services' logs."""
         return self.home.absolute() / "logs"
 
+    @property
+    def locks(self) -> Path:
+        """Where the locks of tables and queries are: in the lake, so that all who share it share them."""
+        return Path(self.lake_root) / "_locks"
+
     @cached_property
     def run(self) -> Path:
-        """The folder of locks, sockets and state files of running processes."""
+        """The folder of sockets and state files of running processes."""
         return self.home.absolute() / "run"
 
 

@@ -32,7 +32,7 @@ def table_or_exit(settings: Settings, contract: Contract) -> str:
 
 def job_lock(settings: Settings, contract: Contract) -> AbstractContextManager[None]:
     """Hold the lock that batch jobs on one table share: the second waits, then is refused."""
-    path = settings.run / "locks" / f"{contract.id}.job"
+    path = settings.locks / f"{contract.id}.job"
     return exclusive(path, f"the job lock of bronze.{contract.id}", _LOCK_WAIT_SECONDS)
 
 

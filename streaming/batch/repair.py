@@ -51,7 +51,7 @@ class Repair:
         """Append the rows of missing positions, read again from Kafka and judged as the stream does."""
         records = self._records(missing)
         rows = bronze_rows(records, self._contract, F.current_timestamp(), self._settings.future_limit_minutes)
-        append(rows, self._path, self._label("repair", missing), f"reconcile:{self._run}")
+        append(rows, self._path, self._label("repair", missing))
 
     def remove(self, extra: Sequence[Finding]) -> None:
         """Remove the rows of bad positions, all but one row of each that equals Kafka's record."""
@@ -63,7 +63,7 @@ class Repair:
             with ExitStack() as held:
                 if days[-1] >= datetime.now(UTC).date():
                     # The stream writes today's rows: it waits between two batches while they are rewritten.
-                    lock = write_lock(self._settings.run, self._contract.id)
+                    lock = write_lock(self._settings.locks, self._contract.id)
                     held.enter_context(exclusive(lock, f"the write lock of {self._path}", _STREAM_WAITS_SECONDS))
                 self._replace(bad, part, days)
 

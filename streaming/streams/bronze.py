@@ -2,21 +2,23 @@
 
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.streaming import StreamingQuery
 
 from streaming import rules
 from streaming.checkpoint import Checkpoint
+from streaming.fence import fence
 from streaming.schema import bronze_schema
 from streaming.sinks import append, create_table
 from streaming.sources import from_the_beginning, topic_stream
-from streaming.transforms.bronze import bronze_rows
+from streaming.transforms.bronze import Judge, decoded_records, judge_of, moment_of
 from tidemark import bronze
 from tidemark.contracts import Contract
 from tidemark.ledger import Label, Ledger, count, ends
-from tidemark.locks import exclusive, write_lock
+from tidemark.locks import driver_lock, exclusive, write_lock
 from tidemark.settings import Settings
 from tidemark.topics import Topics
 
@@ -44,7 +46,9 @@ class BronzeStream:
 
         Raises:
             RuleBreach: the topic is not the one that the table holds.
+            LockHeld: a driver of an earlier instance still lives.
         """
+        fence(spark, driver_lock(self._settings.locks, self.name), self._table)
         self._topics.ensure(self._contract.topic, self._settings.topic_partitions)
         create_bronze(spark, self._table, self._contract)
         newest = self._tail.newest()
@@ -56,16 +60,18 @@ class BronzeStream:
             )
         start = from_the_beginning(self._contract.topic, self._topics.partitions(self._contract.topic), known)
         records = topic_stream(spark, self._settings, self._contract.topic, {"startingOffsets": start})
-        rows = bronze_rows(records, self._contract, F.current_timestamp(), self._settings.future_limit_minutes)
-        writer = rows.writeStream.queryName(self.name).foreachBatch(self._write)
+        write = partial(self._write, judge_of(self._contract))
+        writer = decoded_records(records, self._contract).writeStream.queryName(self.name).foreachBatch(write)
+        writer = writer.trigger(processingTime=f"{self._settings.batch_interval_ms} milliseconds")
         return writer.option("checkpointLocation", str(self._checkpoint.path)).start()
 
-    def _write(self, rows: DataFrame, batch: int) -> None:
+    def _write(self, judge: Judge, records: DataFrame, batch: int) -> None:
         label = self._label(batch, self._checkpoint.id(), self._checkpoint.ranges(batch))
-        lock = write_lock(self._settings.run, self._contract.id)
+        lock = write_lock(self._settings.locks, self._contract.id)
         with exclusive(lock, f"the write lock of {self._table}", _REWRITE_LIMIT_SECONDS):
             try:
-                self._commit(rows, label)
+                now = moment_of(datetime.now(UTC), self._settings.future_limit_minutes)
+                self._commit(judge(records, now), label)
             except rules.RuleBreach as breach:
                 self.breach = breach
                 raise
@@ -78,8 +84,7 @@ class BronzeStream:
         rules.starts_at_the_end(label, newest)
         rules.is_the_same_topic(label, newest)
         offsets = count(label.ranges)
-        app = f"{self.name}:{label.checkpoint}"
-        append(rows.coalesce(1) if offsets <= _SMALL_BATCH else rows, self._table, label, app)
+        append(rows.coalesce(1) if offsets <= _SMALL_BATCH else rows, self._table, label)
         rules.is_confirmed(label, self._tail.newest())
         log.info("%s: batch %d, %d offsets", self.name, label.batch, offsets)
 

@@ -1,31 +1,52 @@
 """Kafka records become bronze rows, good and quarantined alike: decoded, judged, none left out."""
 
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from streaming.transforms.json_records import decoded
-from streaming.transforms.judgement import judged
+from streaming.transforms.judgement import AT, DAY, LATEST, judged, reasons
 from tidemark import bronze
 from tidemark.contracts import Contract
 
+Moment = Mapping[str, Column]
+Judge = Callable[[DataFrame, Moment], DataFrame]
 
-def bronze_rows(records: DataFrame, contract: Contract, landed: Column, future_limit_minutes: int) -> DataFrame:
+
+def bronze_rows(records: DataFrame, contract: Contract, at: Column, future_limit_minutes: int) -> DataFrame:
     """Turn Kafka records into bronze rows.
 
     Args:
         records: the Kafka source's columns, with headers.
-        landed: when they land; event times further ahead of it than the limit are quarantined.
+        at: when they land; event times further ahead of it than the limit are quarantined.
     """
-    latest = landed + F.expr(f"INTERVAL {int(future_limit_minutes)} MINUTES")
-    return (
-        records.transform(with_envelope, contract, landed)
-        .transform(decoded, contract)
-        .transform(judged, contract, latest)
-    )
+    latest = at + F.expr(f"INTERVAL {int(future_limit_minutes)} MINUTES")
+    moment = {AT: at, DAY: at.cast("date"), LATEST: latest}
+    return judge_of(contract)(decoded_records(records, contract), moment)
 
 
-def with_envelope(records: DataFrame, contract: Contract, landed: Column) -> DataFrame:
-    """Name the record's own fields as bronze has them, and add when and by what it was judged."""
+def decoded_records(records: DataFrame, contract: Contract) -> DataFrame:
+    """Decode Kafka records, as far as that needs no clock."""
+    return records.transform(with_envelope).transform(decoded, contract)
+
+
+def judge_of(contract: Contract) -> Judge:
+    """Give the function that turns decoded records into bronze rows, for the columns of a moment: AT, DAY and LATEST.
+
+    It makes its expressions once: that takes longer than many a micro-batch.
+    """
+    found, columns = reasons(contract), judged(contract)
+
+    def judge(records: DataFrame, moment: Moment) -> DataFrame:
+        return records.withColumns(dict(moment)).withColumn(bronze.ERRORS, found).select(*columns)
+
+    return judge
+
+
+def with_envelope(records: DataFrame) -> DataFrame:
+    """Name the record's own fields as bronze has them."""
     return records.select(
         F.col("topic").alias(bronze.TOPIC),
         F.col("partition").alias(bronze.PARTITION),
@@ -34,9 +55,15 @@ def with_envelope(records: DataFrame, contract: Contract, landed: Column) -> Dat
         F.col("key").alias(bronze.KEY),
         F.col("value").alias(bronze.VALUE),
         F.col("headers").alias(bronze.HEADERS),
-        F.lit(None).cast("int").alias(bronze.SCHEMA_ID),
-        F.lit(contract.version).alias(bronze.CONTRACT_VERSION),
-        landed.alias(bronze.INGESTED_AT),
-        landed.alias(bronze.JUDGED_AT),
-        landed.cast("date").alias(bronze.INGEST_DATE),
     )
+
+
+def moment_of(now: datetime, future_limit_minutes: int) -> Moment:
+    """Give the moment's columns such that its times do not stand in the generated code: each micro-batch would compile.
+
+    An array is passed to the code by reference. A number that is known only at run time, and is always 0 or 1, is
+    what keeps the optimizer from taking the time out of it. The day is a constant: Spark need not sort rows by it.
+    """
+    times = F.array(F.lit(now), F.lit(now + timedelta(minutes=future_limit_minutes)))
+    zero = (F.col(bronze.OFFSET) < 0).cast("int")
+    return {AT: F.get(times, zero), DAY: F.lit(now.astimezone(UTC).date()), LATEST: F.get(times, zero + 1)}

@@ -17,7 +17,7 @@ from tidemark.contracts import Column as ContractColumn
 from tidemark.contracts import Contract
 
 PARSED = "__parsed"
-SUSPECT = "__suspect"
+_TOO_DEEP = "__too_deep"
 
 _END = "~end~"  # no wire name can be this, or the next
 _CORRUPT = "~corrupt~"
@@ -41,8 +41,13 @@ _VARIANT_TYPES = {
 
 
 def decoded(rows: DataFrame, contract: Contract) -> DataFrame:
-    """Add the parsed value, a struct by wire name."""
-    return rows.withColumn(PARSED, _parsed([column for column in contract.columns if column.source == "value"]))
+    """Add the parsed value, a struct by wire name; whether it has too many levels; and the headers with columns.
+
+    These are what Spark has no generated code for: in one projection, they cost one copy of the row.
+    """
+    parsed = _parsed([column for column in contract.columns if column.source == "value"])
+    headers = {_header(column): _header_value(column) for column in contract.columns if column.source == "header"}
+    return rows.withColumns({PARSED: parsed, _TOO_DEEP: _too_deep(), **headers})
 
 
 def is_suspect(contract: Contract) -> Column:
@@ -50,7 +55,7 @@ def is_suspect(contract: Contract) -> Column:
     fields = [column for column in contract.columns if column.source == "value"]
     parsed = F.col(PARSED)
     suspect = parsed[_END].isNull() | parsed[_CORRUPT].isNotNull() | ~F.is_valid_utf8(_text())
-    suspect = suspect | ~_text().endswith("}") | _may_be_deep()
+    suspect = suspect | ~_text().endswith("}") | F.col(_TOO_DEEP)
     for column in fields:
         if column.required:
             suspect = suspect | parsed[column.wire].isNull()
@@ -64,10 +69,7 @@ def value_of(column: ContractColumn) -> Column:
     """Give a column's value as it stood in the record, typed as on the wire."""
     if column.source == "key":
         return F.col(bronze.KEY).cast("string")
-    if column.source == "header":
-        named = F.filter(F.col(bronze.HEADERS), lambda header: header["key"] == column.wire)
-        return F.try_element_at(named, F.lit(-1))["value"].cast("string")
-    return F.col(PARSED)[column.wire]
+    return F.col(_header(column)) if column.source == "header" else F.col(PARSED)[column.wire]
 
 
 def document() -> Column:
@@ -87,7 +89,7 @@ def document_problem(parsed: Column) -> Column:
         F.when(F.col(bronze.VALUE).isNull(), F.lit(bronze.TOMBSTONE))
         .when(~F.is_valid_utf8(_text()), F.lit(bronze.ENCODING))
         .when(F.trim(_text()) == "", F.lit(bronze.EMPTY))
-        .when(_too_deep(), F.lit(bronze.DEPTH))
+        .when(F.col(_TOO_DEEP), F.lit(bronze.DEPTH))
         .when(~F.coalesce(whole & alone, F.lit(False)), F.lit(bronze.MALFORMED))
         .when(~kind.startswith("OBJECT"), F.lit(bronze.NOT_OBJECT))
     )
@@ -120,6 +122,16 @@ def _text() -> Column:
     return F.col(bronze.VALUE).cast("string")
 
 
+def _header(column: ContractColumn) -> str:
+    return f"__header_{column.name}"
+
+
+def _header_value(column: ContractColumn) -> Column:
+    """Give the value of the last header of a column's name."""
+    named = F.filter(F.col(bronze.HEADERS), lambda header: header["key"] == column.wire)
+    return F.try_element_at(named, F.lit(-1))["value"].cast("string")
+
+
 def _parsed(fields: list[ContractColumn]) -> Column:
     schema = T.StructType([T.StructField(column.wire, wire_type(column)) for column in fields])
     schema.add(_END, T.BooleanType()).add(_CORRUPT, T.StringType())
@@ -136,7 +148,9 @@ def _may_be_bare(column: ContractColumn) -> Column:
     text after it in quotes: another number may stand behind the same key, escaped or further on, and the last counts.
     """
     value, key = F.col(PARSED)[column.wire], f'"{column.wire}"'
-    looks_bare = F.substring(value, 1, 1).isin(*"-0123456789{[") | value.isin("true", "false")
+    # By the first byte: ":" is the one after "9", "." and "/" stand between "-" and "0".
+    starts_bare = value.between("-", ":") & value.rlike(r"\A[-+.0-9eE]+\z")
+    looks_bare = starts_bare | value.startswith("{") | value.startswith("[") | value.isin("true", "false")
     tight = _text().contains(F.concat(F.lit(f'{key}:"'), value, F.lit('"')))
     spaced = _text().contains(F.concat(F.lit(f'{key}: "'), value, F.lit('"')))
     once = (F.substring_index(_text(), key, 2) == _text()) & ~_text().contains(F.lit("\\"))

@@ -1,11 +1,10 @@
 """Judge decoded records by their contract: one evaluation decides good or bad, and why."""
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from streaming.schema import bronze_schema
 from streaming.transforms.json_records import (
-    SUSPECT,
     document,
     document_problem,
     field_problem,
@@ -18,8 +17,12 @@ from tidemark import bronze
 from tidemark.contracts import Column as ContractColumn
 from tidemark.contracts import Contract
 
-_DOCUMENT = "__document"
-_DOUBTFUL = "__doubtful"
+AT = "__at"  # when the record lands
+DAY = "__day"
+LATEST = "__latest"  # an event time after this is quarantined
+
+_SUSPECT = "suspect"
+_DOCUMENT = "document"
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _YEAR_ONE = -62_135_596_800_000_000  # microseconds: the first and the last instant that a timestamp shows
 _YEAR_9999 = 253_402_300_799_999_999
@@ -33,40 +36,49 @@ _WRITTEN = {
 Breach = tuple[Column, str]
 
 
-def judged(rows: DataFrame, contract: Contract, latest: Column) -> DataFrame:
-    """Give the bronze row: `_errors`, and the contract's columns, null where there are errors.
+def judged(contract: Contract) -> list[Column]:
+    """Give bronze's columns of decoded records that have their reasons, AT and DAY; a bad one's own are null."""
+    good = (F.size(bronze.ERRORS) == 0) & F.col(bronze.VALUE).isNotNull()
+    made = {
+        bronze.SCHEMA_ID: F.lit(None).cast("int"),
+        bronze.CONTRACT_VERSION: F.lit(contract.version),
+        bronze.INGESTED_AT: F.col(AT),
+        bronze.JUDGED_AT: F.col(AT),
+        bronze.INGEST_DATE: F.col(DAY),
+        **{column.name: F.when(good, _typed(column)) for column in contract.columns},
+    }
+    return [made.get(name, F.col(name)).alias(name) for name in bronze_schema(contract).fieldNames()]
 
-    Args:
-        latest: an event time after this is quarantined.
+
+def reasons(contract: Contract) -> Column:
+    """List everything that is wrong with a decoded record that has LATEST; none: it is good.
+
+    A column of its own: the good rows' columns ask for it again and again.
     """
     breaches = [breach for column in contract.columns for breach in _breaches(column)]
-    too_new = _typed(contract.by_name[contract.event_time]) > latest
+    too_new = _typed(contract.by_name[contract.event_time]) > F.col(LATEST)
     breaches.append((too_new, f"{bronze.FUTURE}:{contract.event_time}"))
-    doubtful = F.col(SUSPECT)
+    suspect = is_suspect(contract)
+    doubtful = suspect
     for breach, _ in breaches:
         doubtful = doubtful | breach
-    good = (F.size(bronze.ERRORS) == 0) & F.col(bronze.VALUE).isNotNull()
-    typed = {column.name: F.when(good, _typed(column)) for column in contract.columns}
-    return (
-        rows.withColumn(SUSPECT, is_suspect(contract))
-        # A breach that can't be told is null, and no breach: what is required and null was found suspect before.
-        # A column of its own: the reasons are no compiled code, and few rows need them.
-        .withColumns({_DOUBTFUL: F.coalesce(doubtful, F.lit(False)), _DOCUMENT: F.when(F.col(SUSPECT), document())})
-        .withColumn(bronze.ERRORS, F.when(F.col(_DOUBTFUL), _reasons(contract, breaches)).otherwise(_no_reasons()))
-        .withColumns(typed)
-        .select(*bronze_schema(contract).fieldNames())
-    )
+    # An array of one, since a function of its item is how SQL names a value: few rows need the second look.
+    looks = F.array(F.struct(suspect.alias(_SUSPECT), F.when(suspect, document()).alias(_DOCUMENT)))
+    found = F.transform(looks, lambda look: _reasons(contract, breaches, look))[0]
+    # A breach that can't be told is null, and no breach: what is required and null was found suspect before.
+    return F.when(F.coalesce(doubtful, F.lit(False)), found).otherwise(_no_reasons())
 
 
-def _reasons(contract: Contract, breaches: list[Breach]) -> Column:
+def _reasons(contract: Contract, breaches: list[Breach], look: Column) -> Column:
     """List every reason: what is wrong with the document as a whole, else with its fields and limits."""
-    whole = F.when(F.col(SUSPECT), document_problem(F.col(_DOCUMENT)))
+    suspect, parsed = look[_SUSPECT], look[_DOCUMENT]
+    whole = F.when(suspect, document_problem(parsed))
     from_value = [column for column in contract.columns if column.source == "value"]
-    fields = [F.when(F.col(SUSPECT), field_problem(F.col(_DOCUMENT), column)) for column in from_value]
+    fields = [F.when(suspect, field_problem(parsed, column)) for column in from_value]
     limits = [F.when(breach, F.lit(reason)) for breach, reason in breaches]
     found = F.array_distinct(F.array_compact(F.array(*fields, *limits)))
     # Never silence: where the parser gave up and the second look finds nothing, that is the reason.
-    unexplained = F.col(SUSPECT) & gave_up() & (F.size(found) == 0)
+    unexplained = suspect & gave_up() & (F.size(found) == 0)
     judged_parts = F.when(unexplained, F.array(F.lit(bronze.MALFORMED))).otherwise(found)
     if contract.tombstone == "delete":
         whole = F.when(F.col(bronze.VALUE).isNotNull(), whole)

@@ -21,10 +21,10 @@ def main() -> None:
     """Put the trap where the stream commits, then run as usual."""
     seam, batch = sys.argv.pop(1), int(sys.argv.pop(1))
 
-    def trapped(rows: DataFrame, path: str, label: Label, app: str) -> None:
+    def trapped(rows: DataFrame, path: str, label: Label) -> None:
         if seam == "before" and label.batch == batch:
             os.kill(os.getpid(), signal.SIGKILL)
-        append(rows, path, label, app)
+        append(rows, path, label)
         if seam == "after" and label.batch == batch:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -1,5 +1,6 @@
 """The bronze stream on real Kafka, Spark and Delta: whatever happens, each offset lands once."""
 
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from confluent_kafka import Producer
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
+from streaming.fence import fence
 from streaming.rules import RuleBreach
 from streaming.streams.bronze import BronzeStream
 from tests.kafka import Broker
@@ -18,7 +20,7 @@ from tests.streams import land, landed, positions, ride, ride_contract, rows, se
 from tidemark.adopt import adopt_topic
 from tidemark.contracts import Contract
 from tidemark.ledger import Ledger, ends
-from tidemark.locks import exclusive, owner_lock
+from tidemark.locks import LockHeld, driver_lock, exclusive, owner_lock
 from tidemark.settings import ROOT, Settings
 from tidemark.topics import Topics
 
@@ -191,7 +193,22 @@ def test_second_instance_is_refused_before_spark_starts(house: House) -> None:
         "PATH": "",
     }
     command = [sys.executable, "-m", "streaming.run", "--only", house.contract.bronze_query]
-    with exclusive(owner_lock(house.settings.run, house.contract.bronze_query), "the stream"):
+    with exclusive(owner_lock(house.settings.locks, house.contract.bronze_query), "the stream"):
         second = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert second.returncode == 1
     assert f"stream {house.contract.bronze_query} is held by process" in second.stderr
+
+
+def test_a_driver_that_outlived_its_stream_keeps_the_next_one_waiting(house: House) -> None:
+    house.send(5)
+    path = driver_lock(house.settings.locks, house.contract.bronze_query)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as driver:
+        driver.write("4711")
+        driver.flush()
+        fcntl.lockf(driver, fcntl.LOCK_EX)  # the kind that Java takes
+        with pytest.raises(LockHeld, match="may still be written by the Spark driver 4711"):
+            fence(house.spark, path, "the table", wait_seconds=0.3)
+    assert house.land() == house.everything()
+    with path.open("r+") as other, pytest.raises(BlockingIOError):
+        fcntl.lockf(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
