@@ -128,6 +128,7 @@ def _latency(
             topic = f"steady_{name}_{number}"
             Topics(bootstrap).ensure(topic, PARTITIONS)
             target = folder / topic
+            os.sync()  # what was written before is not this run's to wait for
             cpu, began = contestants[name].cpu_seconds(), time.monotonic()
             contestants[name].obey(f"follow {topic} {target}")
             steady(bootstrap, topic, rate=1000, seconds=seconds)

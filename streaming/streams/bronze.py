@@ -70,7 +70,7 @@ class BronzeStream:
         lock = write_lock(self._settings.locks, self._contract.id)
         with exclusive(lock, f"the write lock of {self._table}", _REWRITE_LIMIT_SECONDS):
             try:
-                now = moment_of(datetime.now(UTC), self._settings.future_limit_minutes)
+                now = moment_of(datetime.now(UTC), self._contract.topic, self._settings.future_limit_minutes)
                 self._commit(judge(records, now), label)
             except rules.RuleBreach as breach:
                 self.breach = breach

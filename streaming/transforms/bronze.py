@@ -58,12 +58,14 @@ def with_envelope(records: DataFrame) -> DataFrame:
     )
 
 
-def moment_of(now: datetime, future_limit_minutes: int) -> Moment:
-    """Give the moment's columns such that its times do not stand in the generated code: each micro-batch would compile.
+def moment_of(now: datetime, topic: str, future_limit_minutes: int) -> Moment:
+    """Give a topic's moment such that its times do not stand in the generated code: each micro-batch would compile.
 
-    An array is passed to the code by reference. A number that is known only at run time, and is always 0 or 1, is
-    what keeps the optimizer from taking the time out of it. The day is a constant: Spark need not sort rows by it.
+    A map is passed to the code by reference, and is looked up as cheaply as a column is. The day is a constant.
     """
-    times = F.array(F.lit(now), F.lit(now + timedelta(minutes=future_limit_minutes)))
-    zero = (F.col(bronze.OFFSET) < 0).cast("int")
-    return {AT: F.get(times, zero), DAY: F.lit(now.astimezone(UTC).date()), LATEST: F.get(times, zero + 1)}
+
+    def looked_up(time: datetime) -> Column:
+        return F.create_map(F.lit(topic), F.lit(time))[F.col(bronze.TOPIC)]
+
+    latest = now + timedelta(minutes=future_limit_minutes)
+    return {AT: looked_up(now), DAY: F.lit(now.astimezone(UTC).date()), LATEST: looked_up(latest)}

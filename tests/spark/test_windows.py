@@ -1,6 +1,5 @@
 """Windows count what plain Python counts."""
 
-from collections import Counter
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -8,24 +7,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from streaming.transforms.windows import counted_rides
+from tests.windows import LENGTH, SLIDE, Count, Event, by_hand
 
 pytestmark = pytest.mark.spark
 
 START = datetime(2025, 12, 31, 23, 57, tzinfo=UTC)  # the windows go on into another year
-SLIDE = timedelta(seconds=30)
-LENGTH = timedelta(minutes=1)
-
-Event = tuple[str, datetime]
-Count = tuple[str, datetime, datetime, int]
-
-
-def by_hand(events: list[Event]) -> set[Count]:
-    """Count each event in each window that has begun and not ended when it happens."""
-    counts: Counter[Event] = Counter()
-    for kind, happened in events:
-        newest = happened - timedelta(seconds=happened.timestamp() % SLIDE.total_seconds())
-        counts.update([(kind, newest), (kind, newest - SLIDE)])
-    return {(kind, begun, begun + LENGTH, count) for (kind, begun), count in counts.items()}
 
 
 def frame(spark: SparkSession, events: list[Event]) -> DataFrame:
