@@ -36,7 +36,7 @@ class House:
         self.spark = spark
         self.settings = settings_in(home, broker)
         self.contract = ride_contract(home / "contracts", broker.topic(partitions=2))
-        self.layer = replace(RIDE_COUNTS, topic=f"counts_{uuid.uuid4().hex}")
+        self.layer = replace(RIDE_COUNTS, topic=f"counts_{uuid.uuid4().hex}", trigger="0 seconds")
         self.sent: list[Event] = []
         self.now = datetime.now(UTC)
         self._random = Random(5)
