@@ -133,8 +133,8 @@ def _latency(
             contestants[name].obey(f"follow {topic} {target}")
             steady(bootstrap, topic, rate=1000, seconds=seconds)
             contestants[name].obey("stop")
-            # The first ten seconds are the query's start.
             cores = (contestants[name].cpu_seconds() - cpu) / (time.monotonic() - began)
+            # The first ten seconds are the query's start.
             found = Latency.of(latencies(target / TABLES[name], skip_seconds=10), cores)
             print(
                 f"{name}: p50 {found.p50:.2f} s, p95 {found.p95:.2f} s, p99 {found.p99:.2f} s, {found.cores:.2f} cores",

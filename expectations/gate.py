@@ -6,14 +6,12 @@ Exit 0: every check of severity `fail` is met. 1: one is not, or the table is no
 import argparse
 import json
 import logging
-import socket
 import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from great_expectations.compatibility.pyspark import DataFrame, SparkSession
 from pyspark.errors import PySparkException
@@ -35,9 +33,6 @@ from tidemark.names import quoted
 from tidemark.settings import Settings
 
 log = logging.getLogger(__name__)
-
-_CONNECT_PORT = 15002  # Spark's own default
-_KNOCK_SECONDS = 5.0
 
 
 class CouldNotRun(TidemarkError):
@@ -110,26 +105,14 @@ def judge_version(spark: SparkSession, settings: Settings, table: GatedTable, ve
 @contextmanager
 def _session(settings: Settings) -> Iterator[SparkSession]:
     try:
-        if settings.spark_remote:
-            _knock(settings.spark_remote)
         spark = batch_session(settings)
     except (PySparkException, OSError, RuntimeError) as error:
         fix = "start the warehouse (`make up`), or install Java for a driver of its own; `tidemark doctor` checks both"
-        raise CouldNotRun(f"there is no Spark to run on, at {settings.connect_url} or here: {error}", fix) from error
+        raise CouldNotRun(f"there is no Spark to run on: {error}", fix) from error
     try:
         yield spark
     finally:
         spark.stop()  # of a warehouse, only our session
-
-
-def _knock(address: str) -> None:
-    """See whether anybody answers at a Spark Connect address: its client would try for ten minutes.
-
-    Raises:
-        OSError: nobody does.
-    """
-    server = urlsplit(address)
-    socket.create_connection((server.hostname or "", server.port or _CONNECT_PORT), _KNOCK_SECONDS).close()
 
 
 def _judged_rows(spark: SparkSession, path: str, version: Commit, table: GatedTable) -> DataFrame:

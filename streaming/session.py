@@ -3,9 +3,16 @@
 Each line that is not a must was measured; docs/adr/0003-spark-settings.md says what it brought.
 """
 
+import socket
+from urllib.parse import urlsplit
+
 from pyspark.sql import SparkSession
 
+from tidemark.errors import TidemarkError
 from tidemark.settings import Settings
+
+_CONNECT_PORT = 15002  # Spark's own default
+_KNOCK_SECONDS = 5.0
 
 DRIVER_JAVA_OPTIONS = "-XX:+UseParallelGC -XX:-DontCompileHugeMethods -Djava.net.preferIPv4Stack=true"
 
@@ -52,6 +59,12 @@ _STREAMS = {
 }
 
 
+class SparkAway(TidemarkError):
+    """Nobody answers where Spark should be."""
+
+    exit_code = 2
+
+
 def classpath(settings: Settings) -> str:
     """Give the jars' class path: on the driver's own path, since Delta's catalog must be found by the Thrift server."""
     return str(settings.jars.absolute() / "spark" / "*")
@@ -79,7 +92,13 @@ def streams_session(settings: Settings) -> SparkSession:
 
 
 def batch_session(settings: Settings) -> SparkSession:
-    """Connect to the warehouse; where none is running, start a driver of our own."""
+    """Connect to the warehouse; where none is running, start a driver of our own.
+
+    Raises:
+        SparkAway: nobody answers at TIDEMARK_SPARK_REMOTE.
+    """
+    if settings.spark_remote:
+        _knock(settings.spark_remote)
     if settings.spark_remote or _warehouse_answers(settings):
         remote: SparkSession = SparkSession.builder.remote(settings.connect_url).create()
         return remote
@@ -94,9 +113,17 @@ def _classic(name: str, master: str, conf: dict[str, str]) -> SparkSession:
     return builder.getOrCreate()
 
 
-def _warehouse_answers(settings: Settings) -> bool:
-    import socket
+def _knock(address: str) -> None:
+    """See whether anybody answers at a Spark Connect address: its client would try for ten minutes."""
+    server = urlsplit(address)
+    try:
+        socket.create_connection((server.hostname or "", server.port or _CONNECT_PORT), _KNOCK_SECONDS).close()
+    except OSError as error:
+        fix = "start that Spark, or unset TIDEMARK_SPARK_REMOTE to use the embedded warehouse"
+        raise SparkAway(f"no Spark answers at {address} (TIDEMARK_SPARK_REMOTE): {error}", fix) from error
 
+
+def _warehouse_answers(settings: Settings) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((settings.host, settings.connect_port)) == 0

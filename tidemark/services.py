@@ -13,7 +13,7 @@ from tidemark.errors import TidemarkError
 from tidemark.ports import Port
 from tidemark.probes import AirflowProbe, HttpProbe, KafkaProbe, Probe, WarehouseProbe
 from tidemark.programs import spark_environment
-from tidemark.settings import Settings
+from tidemark.settings import Settings, variable
 
 ALL = "all"
 
@@ -148,10 +148,7 @@ def airflow(settings: Settings) -> tuple[Service, ...]:
 
 def settings_environment(settings: Settings) -> dict[str, str]:
     """Give all settings as variables, so that a service sees what this process sees, wherever it runs."""
-    return {
-        info.alias or f"TIDEMARK_{name.upper()}": _absolute(getattr(settings, name))
-        for name, info in Settings.model_fields.items()
-    }
+    return {variable(name): _absolute(getattr(settings, name)) for name in Settings.model_fields}
 
 
 def _airflow(settings: Settings, program: str, component: str, order: int, ports: tuple[Port, ...] = ()) -> Service:

@@ -167,3 +167,8 @@ def _explained(error: ValidationError) -> str:
         variable = name if name.startswith("TIDEMARK_") else f"TIDEMARK_{name.upper()}"
         lines.append(f"{variable}: found {problem['input']!r}; {message}")
     return "\n".join(lines)
+
+
+def variable(name: str) -> str:
+    """Give the environment variable of a setting."""
+    return Settings.model_fields[name].alias or f"TIDEMARK_{name.upper()}"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tidemark.settings import ROOT, Settings
+from tidemark.settings import ROOT, Settings, variable
 
 PAGE = ROOT / "docs" / "settings.md"
 
@@ -19,7 +19,7 @@ Made from `tidemark/settings.py` by `tidemark settings`; don't edit it. Each is 
 def settings_page() -> str:
     """Write the page."""
     rows = [
-        f"| `{info.alias or f'TIDEMARK_{name.upper()}'}` | {_shown(info.default)} | {info.description} |"
+        f"| `{variable(name)}` | {_shown(info.default)} | {info.description} |"
         for name, info in Settings.model_fields.items()
     ]
     return _HEAD + "\n".join(rows) + "\n"

@@ -82,10 +82,9 @@ def test_warehouse_that_does_not_answer_is_said_at_once(
     with pytest.raises(SystemExit) as stopped:
         gate.main()
     assert stopped.value.code == 2
-    assert (
-        f"there is no Spark to run on, at sc://127.0.0.1:{port}/;user_id=test or here: [Errno 111]"
-        in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert f"no Spark answers at sc://127.0.0.1:{port}/;user_id=test (TIDEMARK_SPARK_REMOTE): [Errno 111]" in said
+    assert "unset TIDEMARK_SPARK_REMOTE" in said
 
 
 @pytest.mark.parametrize(
