@@ -4,93 +4,49 @@ The words are those of the Open Data Contract Standard where it has one. A contr
 Kafka or Spark, and unknown fields are refused.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from tidemark import debezium
+from tidemark.contract_fields import Misfit, Name, Number, Part, Pattern, Topic, WireName, Within, seconds_within
+from tidemark.contract_rules import refuse_misfits, topic_problems
 from tidemark.errors import TidemarkError
-from tidemark.names import NAME, TOPIC, is_name, is_topic
-from tidemark.patterns import unlike_in_java
 from tidemark.yaml_source import YamlSource, explained, shown
 
 LogicalType = Literal["string", "integer", "number", "boolean", "timestamp", "date"]
+Format = Literal["json", "avro", "debezium"]
+Compatibility = Literal["BACKWARD", "FORWARD", "FULL"]
 Metric = Literal["nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount", "freshness"]
 Layer = Literal["bronze", "silver", "gold"]
-
-_WITHIN = re.compile(r"(\d+) (second|minute|hour|day)s?")
-_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
 class ContractError(TidemarkError):
     """A contract file is wrong; every problem is listed with file, line and field."""
 
 
-class _Misfit(ValueError):
-    """Fields do not fit together; `where` is the one to look at, from the part that was validated."""
+class Column(Part):
+    """One column of the contract: where it comes from, its type and its limits.
 
-    def __init__(self, what: str, *where: str | int) -> None:
-        super().__init__(what)
-        self.where = where
-
-
-def _name(text: str) -> str:
-    if not is_name(text):
-        raise ValueError(f"allowed is a name like {NAME}")
-    return text
-
-
-def _topic(text: str) -> str:
-    if not is_topic(text):
-        raise ValueError(f"allowed is a topic name like {TOPIC}")
-    return text
-
-
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"allowed is a regular expression; {error}") from None
-    unlike = unlike_in_java(text)
-    if unlike:
-        raise ValueError(f"allowed is a regular expression that Python and Java read alike; {unlike!r} they do not")
-    return text
-
-
-def _within(text: str) -> str:
-    if not _WITHIN.fullmatch(text):
-        raise ValueError("allowed is a duration like '15 minutes' (second, minute, hour or day)")
-    return text
-
-
-Name = Annotated[str, AfterValidator(_name)]
-Topic = Annotated[str, AfterValidator(_topic)]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-WireName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,127}$")]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Column(_Part):
-    """One column of the contract: where it comes from, its type and its limits."""
+    In a Debezium contract, `from` is a column of the row or, with two underscores before it, a field of the envelope.
+    """
 
     name: Name
     logical_type: LogicalType = Field(alias="logicalType")
     description: str = ""
     required: bool = False
+    pii: bool = False
     source: Literal["value", "key", "header"] = "value"
     wire_name: WireName | None = Field(None, alias="from")
     unit: str | None = None
     minimum: Number | None = None
     maximum: Number | None = None
     max_length: int | None = Field(None, alias="maxLength", ge=1, le=10_000_000, strict=True)
-    pattern: Annotated[str, AfterValidator(_pattern)] | None = None
+    pattern: Pattern | None = None
     enum: tuple[str, ...] | None = Field(None, min_length=1)
 
     @property
@@ -112,15 +68,15 @@ class Column(_Part):
         ]
         for limit, misfit, allowed in misfits:
             if misfit:
-                raise _Misfit(f"found {limit} on {self.logical_type}; allowed on {allowed}", limit)
+                raise Misfit(f"found {limit} on {self.logical_type}; allowed on {allowed}", limit)
         if self.logical_type == "timestamp" and self.unit not in (None, "s", "ms", "us"):
-            raise _Misfit(f"found {self.unit!r}; allowed is s, ms, us or none (ISO 8601 text)", "unit")
+            raise Misfit(f"found {self.unit!r}; allowed is s, ms, us or none (ISO 8601 text)", "unit")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise _Misfit(f"found {self.minimum}; allowed is at most maximum, {self.maximum}", "minimum")
+            raise Misfit(f"found {self.minimum}; allowed is at most maximum, {self.maximum}", "minimum")
         return self
 
 
-class Check(_Part):
+class Check(Part):
     """One quality check, with its consequence."""
 
     metric: Metric
@@ -129,7 +85,7 @@ class Check(_Part):
     must_be_greater_than: Number | None = Field(None, alias="mustBeGreaterThan")
     must_be_less_than: Number | None = Field(None, alias="mustBeLessThan")
     unit: Literal["rows", "percent"] = "rows"
-    within: Annotated[str, AfterValidator(_within)] | None = None
+    within: Within | None = None
     layer: Layer = "bronze"
     severity: Literal["fail", "warn"] = "fail"
 
@@ -149,22 +105,41 @@ class Check(_Part):
     @property
     def within_seconds(self) -> int:
         """`within` in seconds; 0 where the check has none."""
-        match = _WITHIN.fullmatch(self.within or "")
-        return int(match[1]) * _SECONDS[match[2]] if match else 0
+        return seconds_within(self.within or "")
 
 
-class Contract(_Part):
-    """What a topic's records must be, and what is checked of its tables."""
+class Silence(Part):
+    """When a source is silent: a value of the column that sends nothing for longer."""
+
+    column: Name
+    within: Within
+
+    @property
+    def within_seconds(self) -> int:
+        """`within` in seconds."""
+        return seconds_within(self.within)
+
+
+class Contract(Part):
+    """What a topic's records must be, and what is checked of its tables.
+
+    `change_order` says which of two changes of a key is the newer one; `mirror`, whether the good records are copied
+    to `<topic>.clean` and the bad ones to `<topic>.dlq`.
+    """
 
     id: Name
     version: str = Field("1.0.0", pattern=r"^\d+\.\d+\.\d+$")
     owner: Name
     description: str
     topic: Topic
-    format: Literal["json"]
+    format: Format
+    compatibility: Compatibility = "BACKWARD"
     key: tuple[Name, ...] = Field(min_length=1)
     event_time: Name = Field(alias="eventTime")
+    change_order: tuple[Name, ...] = Field((), alias="changeOrder", min_length=1)
     tombstone: Literal["quarantine", "delete"] = "quarantine"
+    silence: Silence | None = None
+    mirror: bool = False
     columns: tuple[Column, ...] = Field(alias="schema", min_length=1, max_length=500)
     quality: tuple[Check, ...] = ()
 
@@ -173,43 +148,29 @@ class Contract(_Part):
         """The columns by name."""
         return {column.name: column for column in self.columns}
 
+    def always_has(self, column: Column) -> bool:
+        """Tell whether every good row has a column: a delete need not have all that is required."""
+        return debezium.required_of_delete(self, column) if self.format == "debezium" else column.required
+
     @property
     def bronze_query(self) -> str:
         """The name of the stream that fills its bronze table."""
         return f"bronze_{self.id}"
 
+    @property
+    def clean_topic(self) -> str:
+        """The topic that a mirror copies the good records to."""
+        return f"{self.topic}.clean"
+
+    @property
+    def dlq_topic(self) -> str:
+        """The topic that a mirror copies the bad records to."""
+        return f"{self.topic}.dlq"
+
     @model_validator(mode="after")
-    def _columns_fit_together(self) -> Self:
-        _refuse_doubles(self.columns)
-        if self.event_time not in self.by_name or self.by_name[self.event_time].logical_type != "timestamp":
-            raise _Misfit(f"found {self.event_time!r}; allowed is a timestamp column of schema", "eventTime")
-        _refuse_unknown(self.by_name, self.key, "key")
-        for index, check in enumerate(self.quality):
-            _refuse_unknown(self.by_name, check.columns, "quality", index, "columns")
-        for index, name in enumerate(self.key):
-            if not self.by_name[name].required:
-                raise _Misfit(f"found {name!r}, which is optional; allowed are required columns", "key", index)
+    def _fields_fit_together(self) -> Self:
+        refuse_misfits(self)
         return self
-
-
-def _refuse_doubles(columns: Sequence[Column]) -> None:
-    names: set[str] = set()
-    wires: set[str] = set()
-    for index, column in enumerate(columns):
-        if column.name in names:
-            raise _Misfit(f"found {column.name!r} twice; allowed once", "schema", index, "name")
-        names.add(column.name)
-        if column.source == "value":
-            # Spark finds a field of the parsed document whatever its case: two would be ambiguous.
-            if column.wire.lower() in wires:
-                raise _Misfit(f"found {column.wire!r} twice, but for case; allowed once", "schema", index, "from")
-            wires.add(column.wire.lower())
-
-
-def _refuse_unknown(known: Iterable[str], names: Sequence[str], *where: str | int) -> None:
-    for index, name in enumerate(names):
-        if name not in known:
-            raise _Misfit(f"found {name!r}; allowed are {', '.join(known)}", *where, index)
 
 
 def read_contract(path: Path) -> Contract:
@@ -218,43 +179,30 @@ def read_contract(path: Path) -> Contract:
     Raises:
         ContractError: with every problem as `file:line: field: found …; allowed …`.
     """
-    try:
-        source = YamlSource(path.name, path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContractError(f"{path}: cannot be read: {error}", "check the file") from None
-    except yaml.YAMLError as error:
-        raise ContractError(explained(path.name, error), "correct the file") from None
-    try:
-        contract = Contract.model_validate(source.data, by_name=False)
-    except ValidationError as error:
-        problems = (_problem(source, dict(problem)) for problem in error.errors())
-        raise ContractError("\n".join(problems), "correct the lines above; CONTRIBUTING.md shows a contract") from None
-    if path.stem != contract.id:
-        problem = f"{source.at(['id'])}: found {contract.id!r}; allowed is the file's name {path.stem!r}"
-        raise ContractError(problem, "rename the file or the contract")
-    return contract
+    return _read(path)[0]
 
 
 def read_contracts(folder: Path) -> dict[str, Contract]:
     """Read all contracts of a folder, by id.
 
     Raises:
-        ContractError: any file is wrong (all problems of all files are listed), or two files share a topic.
+        ContractError: any file is wrong (all problems of all files are listed), or two write to one topic.
     """
     if not folder.is_dir():
         raise ContractError(
             f"{folder}: there is no such folder", "set TIDEMARK_CONTRACTS_DIR to the folder of contracts"
         )
     contracts: dict[str, Contract] = {}
+    sources: dict[str, YamlSource] = {}
     problems: list[str] = []
     for path in sorted(folder.glob("*.yaml")):
         try:
-            contract = read_contract(path)
-            contracts[contract.id] = contract
+            contract, source = _read(path)
+            contracts[contract.id], sources[contract.id] = contract, source
         except ContractError as error:
             problems.append(error.what)
     problems += [f"{path.name}:1: file: found .yml; allowed is .yaml" for path in sorted(folder.glob("*.yml"))]
-    problems += _shared_topics(contracts.values())
+    problems += topic_problems(contracts.values(), lambda contract: sources[contract.id].at(["topic"]))
     if problems:
         raise ContractError("\n".join(problems), "correct the lines above; CONTRIBUTING.md shows a contract")
     return contracts
@@ -271,16 +219,22 @@ def find_contract(contracts: dict[str, Contract], name: str) -> Contract:
     return contracts[name]
 
 
-def _shared_topics(contracts: Iterable[Contract]) -> list[str]:
-    owners: dict[str, str] = {}
-    problems = []
-    for contract in contracts:
-        other = owners.setdefault(contract.topic, contract.id)
-        if other != contract.id:
-            problems.append(
-                f"{contract.id}.yaml:1: topic: found {contract.topic!r}, which {other}.yaml has; allowed once"
-            )
-    return problems
+def _read(path: Path) -> tuple[Contract, YamlSource]:
+    try:
+        source = YamlSource(path.name, path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(f"{path}: cannot be read: {error}", "check the file") from None
+    except yaml.YAMLError as error:
+        raise ContractError(explained(path.name, error), "correct the file") from None
+    try:
+        contract = Contract.model_validate(source.data, by_name=False)
+    except ValidationError as error:
+        problems = (_problem(source, dict(problem)) for problem in error.errors())
+        raise ContractError("\n".join(problems), "correct the lines above; CONTRIBUTING.md shows a contract") from None
+    if path.stem != contract.id:
+        problem = f"{source.at(['id'])}: found {contract.id!r}; allowed is the file's name {path.stem!r}"
+        raise ContractError(problem, "rename the file or the contract")
+    return contract, source
 
 
 def _problem(source: YamlSource, problem: dict[str, Any]) -> str:
@@ -299,5 +253,6 @@ def _problem(source: YamlSource, problem: dict[str, Any]) -> str:
 
 
 def _fields_around(where: Sequence[str | int]) -> list[str]:
-    parts: dict[str | int, type[_Part]] = {"schema": Column, "quality": Check} if len(where) > 1 else {}
+    inner: dict[str | int, type[Part]] = {"schema": Column, "quality": Check, "silence": Silence}
+    parts = inner if len(where) > 1 else {}
     return [field.alias or name for name, field in parts.get(where[0], Contract).model_fields.items()]

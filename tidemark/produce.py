@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import orjson
 from confluent_kafka import KafkaException, Producer
 
 from tidemark.contracts import Contract
-from tidemark.domains.mix import Mix, Record, Records
+from tidemark.domains.event import Encode
+from tidemark.domains.mix import Record, Records
 from tidemark.errors import TidemarkError
+from tidemark.settings import Settings
 
 # Gives the records acknowledged so far
 Progress = Callable[[int], None]
@@ -179,10 +182,23 @@ class Outbox:
             self.reason = self.reason or error.str()
 
 
-def produce(contract: Contract, mix: Mix, seed: int, plan: Plan, outbox: Outbox, shown: Progress) -> Sent:
+def encoder_of(contract: Contract, settings: Settings) -> Encode:
+    """Give the function that writes the contract's records: JSON, or Avro with a schema of the registry.
+
+    Raises:
+        TidemarkError: it is Avro, and the registry does not answer or does not have the schema.
+    """
+    if contract.format != "avro":
+        return orjson.dumps
+    # It takes most of a second to load, and no other format needs it
+    from tidemark.avro_records import avro_encoder
+
+    return avro_encoder(contract, settings.registry_address)
+
+
+def produce(records: Records, plan: Plan, outbox: Outbox, shown: Progress) -> Sent:
     """Send the planned records and wait until Kafka has acknowledged or refused each of them."""
-    records = Records(contract, mix, seed)
-    sent = Sent(contract.id, contract.topic, seed)
+    sent = Sent(records.contract.id, records.contract.topic, records.seed)
     started = time.monotonic()
     while sent.produced < plan.total:
         elapsed = time.monotonic() - started

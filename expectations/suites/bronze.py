@@ -10,7 +10,7 @@ from tidemark.contracts import Contract
 
 def bronze_table(contract: Contract) -> GatedTable:
     """Give the gate of a contract's bronze table."""
-    of_columns = (expectation for column in contract.columns for expectation in column_expectations(column))
+    of_columns = (each for column in contract.columns for each in column_expectations(contract, column))
     return GatedTable(
         layer="bronze",
         name=contract.id,

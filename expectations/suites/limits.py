@@ -14,14 +14,14 @@ from great_expectations.expectations.expectation import Expectation
 from expectations.suites.declared import declared, not_null
 from expectations.verdict import Severity
 from streaming.schema import spark_type
-from tidemark.contracts import Column
+from tidemark.contracts import Column, Contract
 from tidemark.names import literal, quoted
 
 
-def column_expectations(column: Column) -> Iterator[Expectation]:
+def column_expectations(contract: Contract, column: Column) -> Iterator[Expectation]:
     """Expect all that the contract says of a column: its type, its values where it is required, its limits."""
     yield type_expectation(column, "fail")
-    if column.required:
+    if contract.always_has(column):
         yield not_null(column.name, "fail")
     yield from limit_expectations(column, "fail")
 

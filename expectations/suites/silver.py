@@ -8,7 +8,7 @@ from tidemark.contracts import Contract
 
 def silver_table(name: str, contract: Contract) -> GatedTable:
     """Give the gate of a silver table."""
-    required = (not_null(column.name, "fail") for column in contract.columns if column.required)
+    required = (not_null(column.name, "fail") for column in contract.columns if contract.always_has(column))
     return GatedTable(
         layer="silver",
         name=name,

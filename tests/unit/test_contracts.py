@@ -38,7 +38,7 @@ WRONG = [
     ("owner: rides\n", "", "1: owner", "missing; it is required"),
     ("topic: ride_events", "topic: a,b", "4: topic", "found 'a,b'; allowed is a topic name like"),
     ("topic: ride_events", "topic: ride.*", "4: topic", "found 'ride.*'; allowed is a topic name like"),
-    ("format: json", "format: csv", "5: format", "found 'csv'; Input should be 'json'"),
+    ("format: json", "format: csv", "5: format", "found 'csv'; Input should be 'json', 'avro' or 'debezium'"),
     ("format: json", "format: json\nversion: '1'", "6: version", "found '1'; String should match pattern"),
     (
         "format: json",
@@ -89,6 +89,8 @@ WRONG = [
     ("layer: silver", "layer: tin", "13: quality.0.layer", "found 'tin'; Input should be 'bronze', 'silver' or 'gold'"),
     ("severity: warn", "severity: loud", "14: quality.1.severity", "found 'loud'; Input should be 'fail' or 'warn'"),
     ("mustBe: 0", "mustBe: none", "13: quality.0.mustBe", "found 'none'; Input should be a valid number"),
+    ("within: 15 minutes", "within: 0 minutes", "14: quality.1.within", "found '0 minutes'; allowed is a duration"),
+    ("minimum: 0", "pii: maybe", "11: schema.2.pii", "found 'maybe'; Input should be a valid boolean"),
 ]
 
 NO_YAML = {
@@ -148,7 +150,16 @@ def test_the_sample_of_the_style_guide_is_a_contract(tmp_path: Path) -> None:
 
 
 def test_the_contracts_of_the_project_are_read() -> None:
-    assert {"ride_events", "sales_events"} <= set(read_contracts(ROOT / "contracts"))
+    formats = {name: contract.format for name, contract in read_contracts(ROOT / "contracts").items()}
+    assert formats == {
+        "app_logs": "json",
+        "card_payments": "avro",
+        "customers": "debezium",
+        "page_views": "json",
+        "ride_events": "json",
+        "sales_events": "json",
+        "sensor_readings": "json",
+    }
 
 
 @pytest.mark.parametrize(("old", "new", "where", "said"), WRONG)
@@ -315,7 +326,7 @@ def test_two_contracts_of_one_topic_are_refused(tmp_path: Path) -> None:
     written(tmp_path, "b_events")
     with pytest.raises(ContractError) as refused:
         read_contracts(tmp_path)
-    assert refused.value.what == ("b_events.yaml:1: topic: found 'ride_events', which a_events.yaml has; allowed once")
+    assert refused.value.what == ("b_events.yaml:4: topic: found 'ride_events', which a_events.yaml has; allowed once")
 
 
 def test_the_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:

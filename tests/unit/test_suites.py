@@ -196,7 +196,7 @@ def test_every_gated_table_reads_the_columns_that_it_judges() -> None:
         *(gated_table("silver", name, CONTRACTS) for name in STAGED),
         *(gated_table("gold", name, CONTRACTS) for name in GOLD),
     ]
-    assert len(tables) == 6
+    assert len(tables) == 11
     for table in tables:
         judged = {column for each in declarations(table) for column in each.columns}
         assert judged <= set(table.columns)

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from tidemark.cli.progress import progress
 from tidemark.contracts import find_contract, read_contracts
-from tidemark.domains.mix import Mix
+from tidemark.domains.mix import Mix, Records
 from tidemark.errors import TidemarkError
-from tidemark.produce import Outbox, Sent, plan_of
+from tidemark.produce import Outbox, Sent, encoder_of, plan_of
 from tidemark.produce import produce as send
 from tidemark.settings import Settings
 from tidemark.topics import Topics
@@ -41,11 +41,13 @@ def produce(
     mix = Mix(bad_rate, duplicate_rate, late_rate)
     settings = Settings.load()
     wanted = find_contract(read_contracts(settings.contracts_dir), contract)
+    # Without a seed the ids are new in every run; the result names the seed that was drawn
+    drawn = random.randrange(_SEEDS) if seed is None else seed
+    records = Records(wanted, mix, drawn, encoder_of(wanted, settings))
     Topics(settings.bootstrap).ensure(wanted.topic, settings.topic_partitions)
     outbox = Outbox(settings.bootstrap, wanted.topic)
     with progress(f"produce {wanted.id}", plan.total) as shown:
-        # Without a seed the ids are new in every run; the result names the seed that was drawn
-        sent = send(wanted, mix, random.randrange(_SEEDS) if seed is None else seed, plan, outbox, shown)
+        sent = send(records, plan, outbox, shown)
     typer.echo(json.dumps(sent.as_json())) if as_json else Console().print(_table(sent))
     if sent.unacknowledged:
         raise TidemarkError(

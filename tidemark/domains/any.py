@@ -7,8 +7,9 @@ from random import Random
 from typing import Any
 
 from tidemark.contracts import Column, Contract
-from tidemark.domains.event import Domain, Event
+from tidemark.domains.event import Domain, Event, Fields
 from tidemark.domains.pattern import text_maker
+from tidemark.domains.places import Path, is_whole, paths_of, put
 from tidemark.errors import TidemarkError
 
 # Gives a value for the moment `at` (epoch ms)
@@ -36,38 +37,45 @@ class FromContract:
     def event(self, now: int, age: int) -> Event:
         """Make one event."""
         at = now - age - int(self._random.random() * 1000)
-        event = Event({}, None, [])
+        fields: Fields = {}
+        event = Event(fields, None, [])
         for column, make in self._columns:
             if column.required or self._random.random() >= _ABSENT:
-                event = with_value(event, column, make(at))
+                event = with_value(event, column, (column.wire,), make(at))
         if event.key is None and self._first_key.source == "value":
-            event = event._replace(key=str(event.fields[self._first_key.wire]).encode())
+            event = event._replace(key=str(fields[self._first_key.wire]).encode())
         return event
 
 
 class Completed:
-    """A domain's model plus columns that the contract has and the model doesn't know."""
+    """A domain's model plus columns that the contract has and the model doesn't know.
 
-    def __init__(self, domain: Domain, unknown: Sequence[Column], random: Random) -> None:
+    A delete has no columns but the key, and a tombstone has none: they stay as they are.
+    """
+
+    def __init__(self, domain: Domain, contract: Contract, unknown: Sequence[Column], random: Random) -> None:
         self._domain = domain
-        self._columns = [(column, value_maker(column, random)) for column in unknown]
+        self._contract = contract
+        paths = paths_of(contract)
+        self._columns = [(each, paths.get(each.name), value_maker(each, random)) for each in unknown]
 
     def event(self, now: int, age: int) -> Event:
         """Let the domain's next thing happen and fill in the rest."""
         event = self._domain.event(now, age)
-        for column, make in self._columns:
-            event = with_value(event, column, make(now - age))
+        if is_whole(self._contract, event):
+            for column, path, make in self._columns:
+                event = with_value(event, column, path, make(now - age))
         return event
 
 
-def with_value(event: Event, column: Column, made: Any) -> Event:
-    """Put a column's value where the contract says that the record carries it."""
+def with_value(event: Event, column: Column, path: Path | None, made: Any) -> Event:
+    """Put a column's value into an event, where the contract says that the record carries it."""
     if column.source == "key":
         return event._replace(key=made.encode())
     if column.source == "header":
         event.headers.append((column.wire, made.encode()))
-    else:
-        event.fields[column.wire] = made
+    elif path and event.fields is not None:
+        put(event.fields, path, made)
     return event
 
 

@@ -5,50 +5,30 @@ A kind is listed only where the contract has something that it breaks, so every 
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import cycle
-from typing import NamedTuple
-
-import orjson
+from typing import TypeGuard
 
 from tidemark.contracts import Column, Contract
-from tidemark.domains.any import moment
-from tidemark.domains.event import Event, Headers
+from tidemark.domains.bad_documents import document_kinds, envelope_kinds
+from tidemark.domains.bad_frames import frame_kinds
+from tidemark.domains.event import Encode
+from tidemark.domains.spoil import Kinds, Spoil, Spoiler
 
-_TEN_YEARS_MS = 10 * 365 * 86_400_000
 _LONGEST = 100_000  # a maxLength beyond this isn't broken: Kafka itself refuses records above about 1 MB
-_NESTED = b"[" * 500 + b"]" * 500
-_WRONG_TYPE: Mapping[str, bytes] = {
-    "string": b'{"is":"an object"}',
-    "integer": b'"a few"',
-    "number": b'"a lot"',
-    "boolean": b'"perhaps"',
-    "timestamp": b'"around noon"',
-    "date": b'"last Friday"',
-}
+_EXACT = 2**53  # a limit beyond this isn't broken: the next number is the same to a double
 
 
-class Payload(NamedTuple):
-    """What is sent instead of an event."""
-
-    value: bytes | None
-    key: bytes | None
-    headers: Headers
-
-
-# Breaks an event; the number is the time now (epoch ms)
-Spoil = Callable[[Event, int], Payload]
-
-
-def bad_kinds(contract: Contract) -> dict[str, list[Spoil]]:
+def bad_kinds(contract: Contract, encode: Encode) -> Kinds:
     """List how records of the contract can be bad: for each kind, the ways (one a column) to be so."""
-    carried = [column for column in contract.columns if column.source == "value"]
-    kinds = _kinds_of_value(contract) | _kinds_of_columns(carried)
-    kinds |= {
-        "missing": [_missing(column) for column in contract.columns if column.required],
-        "null": [_with(column, b"null") for column in carried if column.required],
-        "future": [_future(contract.by_name[contract.event_time])],
-    }
+    spoiler = Spoiler(contract, encode)
+    kinds = _kinds_of_records(contract, spoiler) | _kinds_of_limits(spoiler)
+    if contract.format == "avro":
+        kinds |= frame_kinds(spoiler)
+    else:
+        kinds |= document_kinds(spoiler)
+    if contract.format == "debezium":
+        kinds |= envelope_kinds(spoiler)
     return {kind: ways for kind, ways in kinds.items() if ways}
 
 
@@ -59,89 +39,38 @@ def in_turn(kinds: Mapping[str, Iterable[Spoil]]) -> Iterator[tuple[str, Spoil]]
         yield kind, next(rounds[kind])
 
 
-def _kinds_of_value(contract: Contract) -> dict[str, list[Spoil]]:
-    """List what can be wrong with a value whatever its columns are."""
-    kinds: dict[str, list[Spoil]] = {
-        "truncated": [_value(lambda good: good[: len(good) // 2]), _value(lambda good: good[:-1])],
-        "trailing_garbage": [_value(lambda good: good + b" }}")],
-        "two_objects": [_value(lambda good: good + b"\n" + good)],
-        "empty": [_value(lambda good: b"")],
-        "not_an_object": [_value(lambda good: b"[1,2,3]"), _value(lambda good: b"42")],
+def _kinds_of_records(contract: Contract, spoiler: Spoiler) -> Kinds:
+    """List what can be wrong with a record in any format."""
+    # What Avro's schema requires can't be left out: no record would be written
+    left_out = [each for each in contract.columns if contract.format != "avro" or each.source != "value"]
+    kinds: Kinds = {
+        "empty": [spoiler.value(lambda good: b"")],
+        "missing": [spoiler.missing(column) for column in left_out if column.required],
+        "future": [spoiler.future(contract.by_name[contract.event_time])],
     }
     if contract.tombstone == "quarantine":
-        kinds["tombstone"] = [_value(lambda good: None)]
+        kinds["tombstone"] = [spoiler.value(lambda good: None)]
     return kinds
 
 
-def _kinds_of_columns(carried: list[Column]) -> dict[str, list[Spoil]]:
-    """List what can be wrong with the columns that the value carries."""
-    numbers = [column for column in carried if column.logical_type == "number"]
-    integers = [column for column in carried if column.logical_type == "integer"]
-    texts = [column for column in carried if column.logical_type == "string"]
+def _kinds_of_limits(spoiler: Spoiler) -> Kinds:
+    """List the limits of the contract that can be broken by a value of the right type."""
+    columns = spoiler.carried
     return {
-        "wrong_type": [_with(column, _WRONG_TYPE[column.logical_type]) for column in carried],
-        "number_for_text": [_with(column, b"12345") for column in texts],
-        "nested": [_with(column, _NESTED) for column in carried],
-        "invalid_utf8": [_with(column, b'"\xc3\x28\xff"') for column in texts],
-        "nan": [_with(column, b"NaN") for column in numbers],
-        "infinity": [_with(column, b"-Infinity") for column in numbers],
-        "overflow": [_with(column, b"1e400") for column in numbers] + [_with(column, b"1" * 30) for column in integers],
-        "fraction": [_with(column, b"1.5") for column in integers],
-        "below_minimum": [
-            _with(each, b"%d" % (math.floor(each.minimum) - 1)) for each in carried if each.minimum is not None
-        ],
-        "above_maximum": [
-            _with(each, b"%d" % (math.ceil(each.maximum) + 1)) for each in carried if each.maximum is not None
-        ],
-        "too_long": [
-            _with(each, b'"%s"' % (b"x" * ((each.max_length or 0) + 1))) for each in texts if _breakable(each)
-        ],
-        "not_in_enum": [_with(each, orjson.dumps(max(each.enum, key=len) + "_x")) for each in texts if each.enum],
-        "no_match": [_with(each, orjson.dumps(text)) for each in texts for text in _mismatches(each)],
+        "below_minimum": [spoiler.put(each, math.floor(each.minimum) - 1) for each in columns if _exact(each.minimum)],
+        "above_maximum": [spoiler.put(each, math.ceil(each.maximum) + 1) for each in columns if _exact(each.maximum)],
+        "too_long": [spoiler.put(each, "x" * (each.max_length + 1)) for each in columns if _is_short(each.max_length)],
+        "not_in_enum": [spoiler.put(each, max(each.enum, key=len) + "_x") for each in columns if each.enum],
+        "no_match": [spoiler.put(each, text) for each in columns for text in _mismatches(each)],
     }
 
 
-def _value(change: Callable[[bytes], bytes | None]) -> Spoil:
-    def spoil(event: Event, now: int) -> Payload:
-        return Payload(change(orjson.dumps(event.fields)), event.key, event.headers)
-
-    return spoil
+def _exact(limit: float | None) -> TypeGuard[float]:
+    return limit is not None and abs(limit) <= _EXACT
 
 
-def _with(column: Column, raw: bytes) -> Spoil:
-    """Put JSON text, however wrong, in a column's place."""
-
-    def spoil(event: Event, now: int) -> Payload:
-        fields = {**event.fields, column.wire: orjson.Fragment(raw)}
-        return Payload(orjson.dumps(fields), event.key, event.headers)
-
-    return spoil
-
-
-def _missing(column: Column) -> Spoil:
-    def spoil(event: Event, now: int) -> Payload:
-        fields, key, headers = event
-        if column.source == "key":
-            key = None
-        elif column.source == "header":
-            headers = [header for header in headers if header[0] != column.wire]
-        else:
-            fields = {name: value for name, value in fields.items() if name != column.wire}
-        return Payload(orjson.dumps(fields), key, headers)
-
-    return spoil
-
-
-def _future(column: Column) -> Spoil:
-    def spoil(event: Event, now: int) -> Payload:
-        fields = {**event.fields, column.wire: moment(now + _TEN_YEARS_MS, column.unit)}
-        return Payload(orjson.dumps(fields), event.key, event.headers)
-
-    return spoil
-
-
-def _breakable(column: Column) -> bool:
-    return column.max_length is not None and column.max_length <= _LONGEST
+def _is_short(limit: int | None) -> TypeGuard[int]:
+    return limit is not None and limit <= _LONGEST
 
 
 def _mismatches(column: Column) -> list[str]:

@@ -5,15 +5,18 @@ of the model's events are bad, and `tidemark produce` has to know which, or its 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from tidemark import debezium
 from tidemark.contracts import Column, Contract
 from tidemark.domains.event import Event
 
-# Gives the name of the first column whose value breaks the contract, None where none does
+# Gives the name of the first column whose value breaks the contract, or of what else does; None where nothing does
 Misfit = Callable[[Event], str | None]
 Test = Callable[[Any], bool]
+
+TOMBSTONE, ENVELOPE = "tombstone", "envelope"
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -26,19 +29,40 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def misfit_finder(contract: Contract) -> Misfit:
     """Say how to find what in an event breaks the contract."""
-    in_value = [
-        (each.name, each.wire, each.required, _test(each)) for each in contract.columns if each.source == "value"
-    ]
-    beside = [(each, _test(each)) for each in contract.columns if each.source != "value"]
+    if contract.format != "debezium":
+        return _flat_finder(contract, [column.required for column in contract.columns])
+    change = _flat_finder(contract, [column.required for column in contract.columns])
+    delete = _flat_finder(contract, [debezium.required_of_delete(contract, column) for column in contract.columns])
 
     def misfit(event: Event) -> str | None:
-        for name, wire, required, fits in in_value:
-            found = event.fields.get(wire)
-            if required if found is None else not fits(found):
+        if event.fields is None:
+            return change(event)
+        row = debezium.unwrapped(event.fields)
+        if row is None:
+            return ENVELOPE
+        find = delete if row[debezium.OP] == debezium.DELETE else change
+        return find(event._replace(fields=row))
+
+    return misfit
+
+
+def _flat_finder(contract: Contract, required: Sequence[bool]) -> Misfit:
+    tests = [(column, needed, _test(column)) for column, needed in zip(contract.columns, required, strict=True)]
+    in_value = [(each.name, each.wire, needed, fits) for each, needed, fits in tests if each.source == "value"]
+    beside = [each for each in tests if each[0].source != "value"]
+    of_tombstone = None if contract.tombstone == "delete" else TOMBSTONE
+
+    def misfit(event: Event) -> str | None:
+        fields = event.fields
+        if fields is None:
+            return of_tombstone
+        for name, wire, needed, fits in in_value:
+            found = fields.get(wire)
+            if needed if found is None else not fits(found):
                 return name
-        for column, fits in beside:
+        for column, needed, fits in beside:
             text = _beside(event, column)
-            if column.required if text is None else not fits(text):
+            if needed if text is None else not fits(text):
                 return column.name
         return None
 

@@ -3,6 +3,7 @@
 Pure: the same contract, mix, seed and times give the same records.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import exp, log
@@ -14,11 +15,13 @@ import orjson
 from tidemark.contracts import Contract
 from tidemark.domains import domain_of
 from tidemark.domains.bad import bad_kinds, in_turn
-from tidemark.domains.event import Headers
+from tidemark.domains.event import Encode, Event, Headers
 from tidemark.domains.misfit import misfit_finder
+from tidemark.domains.places import is_whole
 from tidemark.errors import TidemarkError
 
 _REMEMBERED = 1000  # a record is sent again while it is one of this many last ones
+_HELD = 1000  # events that wait for their turn, since they can't be spoilt
 _SECOND_MS = 1000
 _LATE_FROM, _LATE_TO = 2 * 60 * _SECOND_MS, 6 * 3600 * _SECOND_MS
 
@@ -56,15 +59,19 @@ class Record(NamedTuple):
 class Records:
     """An endless supply of records of one contract."""
 
-    def __init__(self, contract: Contract, mix: Mix, seed: int) -> None:
+    def __init__(self, contract: Contract, mix: Mix, seed: int, encode: Encode = orjson.dumps) -> None:
+        self.contract = contract
+        self.seed = seed
         self._random = Random(seed)
-        self._domain = domain_of(contract, self._random)
+        self._domain = domain_of(contract, self._random, seed)
+        self._encode = encode
         self._misfit = misfit_finder(contract)
-        self._bad = in_turn(bad_kinds(contract))
+        self._bad = in_turn(bad_kinds(contract, encode))
         self._bad_below = mix.bad
         self._again_below = mix.bad + mix.duplicate
         self._late_below = mix.bad + mix.duplicate + mix.late
         self._last: list[Record] = []
+        self._held: deque[Event] = deque(maxlen=_HELD)
         self._count = 0
 
     def take(self, count: int, now: int) -> Iterator[Record]:
@@ -89,14 +96,23 @@ class Records:
         return self._good(now, self._age()) if drawn >= self._again_below else self._good(now, 0)
 
     def _good(self, now: int, age: int) -> Record:
-        event = self._domain.event(now, age)
+        event = self._held.popleft() if self._held and not age else self._domain.event(now, age)
         column = self._misfit(event)
         bad = f"misfit:{column}" if column else None
-        return Record(orjson.dumps(event.fields), event.key, event.headers, bad, age > 0)
+        value = None if event.fields is None else self._encode(event.fields)
+        return Record(value, event.key, event.headers, bad, age > 0)
 
     def _spoilt(self, now: int) -> Record:
         kind, spoil = next(self._bad)
-        return Record(*spoil(self._domain.event(now, 0), now), kind)
+        return Record(*spoil(self._whole(now), now), kind)
+
+    def _whole(self, now: int) -> Event:
+        """Draw an event that has all its columns; a delete or tombstone before it is sent later, and in order."""
+        event = self._domain.event(now, 0)
+        while not is_whole(self.contract, event):
+            self._held.append(event)
+            event = self._domain.event(now, 0)
+        return event
 
     def _age(self) -> int:
         """Draw how late an event is: minutes are more common than hours."""

@@ -1,16 +1,21 @@
 """Rides: requested, started, completed, paid; some are cancelled. Several are under way at once."""
 
 from dataclasses import dataclass
+from hashlib import blake2b
+from math import log
 from random import Random
+from struct import unpack
+from typing import NamedTuple
 
 from tidemark.domains.event import Event
+from tidemark.domains.people import PEOPLE, REGULARS
 
 WIRES = frozenset({"event_id", "user_id", "event_type", "amount", "ts"})
 
 _UNDER_WAY = 60
 _UNDER_WAY_LATE = 6
-_USERS = 20_000
-_CANCELLED = 0.08
+_ALL = 2**32
+_CANCELLED, _BY_CARD = 0.08 * _ALL, 0.9 * _ALL
 _HOUR_MS = 3_600_000
 _FLAG_FALL, _PER_KM = 3.20, 1.85
 # What a price is multiplied by in each hour of the day (UTC): two rushes, and few drivers after midnight
@@ -41,14 +46,32 @@ _PEAKS = (
     1.2,
 )
 _NEXT = {"": "requested", "requested": "started", "started": "completed", "completed": "paid"}
+_STEPS = {"requested": 0, "started": 1, "cancelled": 1, "completed": 2, "paid": 3}
 _LAST = ("paid", "cancelled")
+_ID = 32  # hex digits of an event's id
+
+
+class Trip(NamedTuple):
+    """What is certain of a ride before it begins. `event_ids` has the ids of its events, one after the other."""
+
+    id: str
+    user: int
+    kilometres: float
+    is_cancelled: bool
+    is_paid_by_card: bool
+    event_ids: str
+
+    def event_id(self, state: str) -> str:
+        """Give the id of the event that brings the ride into a state."""
+        first = _ID * _STEPS[state]
+        return self.event_ids[first : first + _ID]
 
 
 @dataclass(slots=True)
 class Ride:
     """A ride under way; `lag` is how long its phone takes to send, `moment` when its last event happened."""
 
-    id: str
+    trip: Trip
     user: str
     price: float
     age: int
@@ -64,8 +87,10 @@ class Rides:
     together, and in their order, in one partition.
     """
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, seed: int) -> None:
         self._random = random
+        self._seed = seed
+        self._number = 0
         self._live: list[Ride] = []
         self._late: list[Ride] = []
 
@@ -84,33 +109,53 @@ class Rides:
         if ride.state in _LAST:
             pool[place] = pool[-1]
             pool.pop()
-        return Event(self._fields(ride), ride.id.encode(), [])
+        return Event(_fields(ride), ride.trip.id.encode(), [])
 
     def _begun(self, now: int, age: int) -> Ride:
-        random = self._random
-        kilometres = min(1.0 + random.expovariate(1 / 6.0), 80.0)
-        hour = (now - age) // _HOUR_MS % 24
-        return Ride(
-            id=f"ride-{random.getrandbits(64):016x}",
-            user=f"user-{int(random.random() * _USERS):05d}",
-            price=round((_FLAG_FALL + _PER_KM * kilometres) * _PEAKS[hour], 2),
-            age=age,
-            lag=50 + int(random.random() * 950),
-        )
+        trip = trip_of(self._seed, self._number)
+        self._number += 1
+        lag = 50 + int(self._random.random() * 950)
+        return Ride(trip, f"user-{trip.user:05d}", price_at(now - age, trip.kilometres), age, lag)
 
     def _advance(self, ride: Ride, now: int) -> None:
-        cancelled = ride.state == "requested" and self._random.random() < _CANCELLED
+        cancelled = ride.trip.is_cancelled and ride.state == "requested"
         ride.state = "cancelled" if cancelled else _NEXT[ride.state]
         ride.moment = max(ride.moment + 1, now - ride.age - ride.lag)
 
-    def _fields(self, ride: Ride) -> dict[str, object]:
-        return {
-            "event_id": f"{self._random.getrandbits(128):032x}",
-            "user_id": ride.user,
-            "event_type": ride.state,
-            "amount": _amount(ride),
-            "ts": ride.moment,
-        }
+
+def trip_of(seed: int, number: int) -> Trip:
+    """Give the ride of a number: the same in every topic that is made with the seed, so that they can be joined.
+
+    Regulars take half of all rides. Nobody rides again before all the others have.
+    """
+    name = b"%d ride %d" % (seed, number)
+    ride, length, fate, pay = unpack("<8sIII", blake2b(name, digest_size=20).digest())
+    kilometres = min(1.0 - 6.0 * log(1 - length / _ALL), 80.0)
+    event_ids = blake2b(name, digest_size=64).hexdigest()
+    # By place, not by name: that is quicker, and every ride is made here
+    return Trip(f"ride-{ride.hex()}", _user(seed, number), kilometres, fate < _CANCELLED, pay < _BY_CARD, event_ids)
+
+
+def _user(seed: int, number: int) -> int:
+    turn = number // 2
+    if number % 2:
+        return REGULARS + (turn * 7919 + seed) % (PEOPLE - REGULARS)
+    return (turn * 1237 + seed) % REGULARS
+
+
+def price_at(moment: int, kilometres: float) -> float:
+    """Give the price in euros of a ride requested at a moment (epoch ms)."""
+    return round((_FLAG_FALL + _PER_KM * kilometres) * _PEAKS[moment // _HOUR_MS % 24], 2)
+
+
+def _fields(ride: Ride) -> dict[str, object]:
+    return {
+        "event_id": ride.trip.event_id(ride.state),
+        "user_id": ride.user,
+        "event_type": ride.state,
+        "amount": _amount(ride),
+        "ts": ride.moment,
+    }
 
 
 def _amount(ride: Ride) -> float:
