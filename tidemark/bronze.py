@@ -24,8 +24,10 @@ ENVELOPE = (
 TOMBSTONE = "tombstone"  # the record has no value
 EMPTY = "empty"  # the value is empty or blank
 ENCODING = "encoding"  # the value, or with a column its source, is not UTF-8
-MALFORMED = "malformed"  # the value is not one JSON document
-NOT_OBJECT = "not_object"  # the value is JSON, but an array or a scalar
+MALFORMED = "malformed"  # the value is not one JSON document, or no Avro body of its writer's schema
+NOT_OBJECT = "not_object"  # the value is JSON, but an array or a scalar; or Avro, but no record
+MAGIC = "magic"  # the value does not begin as the Confluent wire format does
+UNKNOWN_SCHEMA = "unknown_schema"  # the registry does not know the schema's id
 DEPTH = "depth"  # nested deeper than MAX_DEPTH
 
 MISSING = "missing"  # a required column is absent

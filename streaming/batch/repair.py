@@ -14,6 +14,7 @@ from streaming.session import batch_session
 from streaming.sinks import append, replace
 from streaming.sources import topic_ranges
 from streaming.transforms.bronze import bronze_rows
+from streaming.writer_lookup import decoder_for
 from tidemark import bronze
 from tidemark.compare import Kind
 from tidemark.contracts import Contract
@@ -50,7 +51,8 @@ class Repair:
     def append(self, missing: Sequence[Finding]) -> None:
         """Append the rows of missing positions, read again from Kafka and judged as the stream does."""
         records = self._records(missing)
-        rows = bronze_rows(records, self._contract, F.current_timestamp(), self._settings.future_limit_minutes)
+        decoder = decoder_for(records, self._contract, self._settings)
+        rows = bronze_rows(records, self._contract, decoder, F.current_timestamp(), self._settings.future_limit_minutes)
         append(rows, self._path, self._label("repair", missing))
 
     def remove(self, extra: Sequence[Finding]) -> None:

@@ -37,7 +37,7 @@ is_complete() {
 }
 
 third_party() {
-  (cd "$1" && find kafka spark -name '*.jar' ! -path "$own" | sort)
+  (cd "$1" && find kafka registry spark -name '*.jar' ! -path "$own" | sort)
 }
 
 record() {
@@ -59,7 +59,7 @@ verify() {
 }
 
 build() {
-  echo "Fetching the JVM's jars with Maven, once (about 120 MB) ..." >&2
+  echo "Fetching the JVM's jars with Maven, once (about 260 MB) ..." >&2
   # sed: Debian's mvn resets the colour of a terminal even where there is none.
   mvn -q -B -C -Dstyle.color=never -f "$here/pom.xml" "-Djars.dir=$1" package 2>&1 |
     sed $'s/\e\\[0m//g' >&2 ||
@@ -69,8 +69,8 @@ build() {
 
 # The folders change only when all is verified, so that a JVM never starts on half of them.
 install_from() {
-  rm -rf "$jars/.complete" "$jars/spark" "$jars/kafka"
-  mv "$1/spark" "$1/kafka" "$jars/"
+  rm -rf "$jars/.complete" "$jars/spark" "$jars/kafka" "$jars/registry"
+  mv "$1/spark" "$1/kafka" "$1/registry" "$jars/"
   inputs >"$jars/.complete"
 }
 

@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 from streaming import rules
 from streaming.checkpoint import Checkpoint
 from streaming.fence import fence
+from streaming.judging import Judging, judging_of
 from streaming.schema import bronze_schema
 from streaming.sinks import append, create_table
 from streaming.sources import from_the_beginning, topic_stream
-from streaming.transforms.bronze import Judge, decoded_records, judge_of, moment_of
 from tidemark import bronze
 from tidemark.contracts import Contract
 from tidemark.ledger import Label, Ledger, count, ends
@@ -34,6 +36,7 @@ class BronzeStream:
     def __init__(self, contract: Contract, settings: Settings) -> None:
         self.name = contract.bronze_query
         self.breach: rules.RuleBreach | None = None
+        self.warning = ""
         self._contract = contract
         self._settings = settings
         self._topics = Topics(settings.bootstrap)
@@ -60,21 +63,35 @@ class BronzeStream:
             )
         start = from_the_beginning(self._contract.topic, self._topics.partitions(self._contract.topic), known)
         records = topic_stream(spark, self._settings, self._contract.topic, {"startingOffsets": start})
-        write = partial(self._write, judge_of(self._contract))
-        writer = decoded_records(records, self._contract).writeStream.queryName(self.name).foreachBatch(write)
+        judging = judging_of(self._contract, self._settings)
+        write = partial(self._write, judging)
+        writer = judging.prepared(records).writeStream.queryName(self.name).foreachBatch(write)
         writer = writer.trigger(processingTime=f"{self._settings.batch_interval_ms} milliseconds")
         return writer.option("checkpointLocation", str(self._checkpoint.path)).start()
 
-    def _write(self, judge: Judge, records: DataFrame, batch: int) -> None:
+    def failed(self, spark: SparkSession, error: Exception) -> None:
+        """There is nothing to learn: a micro-batch that fails for its schemas is tried again at once."""
+
+    def _write(self, judging: Judging, records: DataFrame, batch: int) -> None:
         label = self._label(batch, self._checkpoint.id(), self._checkpoint.ranges(batch))
         lock = write_lock(self._settings.locks, self._contract.id)
         with exclusive(lock, f"the write lock of {self._table}", _REWRITE_LIMIT_SECONDS):
             try:
-                now = moment_of(datetime.now(UTC), self._contract.topic, self._settings.future_limit_minutes)
-                self._commit(judge(records, now), label)
+                while not self._landed(judging, records, label):
+                    pass
             except rules.RuleBreach as breach:
                 self.breach = breach
                 raise
+
+    def _landed(self, judging: Judging, records: DataFrame, label: Label) -> bool:
+        """Commit a micro-batch; tell that it has to be tried again, with what was learned from its failure."""
+        try:
+            self._commit(judging.rows(records, datetime.now(UTC)), label)
+        except (PySparkException, Py4JJavaError) as error:
+            if not judging.learned(records, error):
+                raise
+            return False
+        return True
 
     def _commit(self, rows: DataFrame, label: Label) -> None:
         newest = self._tail.newest()

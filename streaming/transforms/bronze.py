@@ -6,7 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from streaming.transforms.json_records import decoded
+from streaming.transforms.avro_records import AvroRecords
+from streaming.transforms.debezium_records import DebeziumRecords
+from streaming.transforms.decoding import Decoder
+from streaming.transforms.json_records import JsonRecords
 from streaming.transforms.judgement import AT, DAY, LATEST, judged, reasons
 from tidemark import bronze
 from tidemark.contracts import Contract
@@ -15,7 +18,9 @@ Moment = Mapping[str, Column]
 Judge = Callable[[DataFrame, Moment], DataFrame]
 
 
-def bronze_rows(records: DataFrame, contract: Contract, at: Column, future_limit_minutes: int) -> DataFrame:
+def bronze_rows(
+    records: DataFrame, contract: Contract, decoder: Decoder, at: Column, future_limit_minutes: int
+) -> DataFrame:
     """Turn Kafka records into bronze rows.
 
     Args:
@@ -24,20 +29,27 @@ def bronze_rows(records: DataFrame, contract: Contract, at: Column, future_limit
     """
     latest = at + F.expr(f"INTERVAL {int(future_limit_minutes)} MINUTES")
     moment = {AT: at, DAY: at.cast("date"), LATEST: latest}
-    return judge_of(contract)(decoded_records(records, contract), moment)
+    decoded = decoder.decoded(with_envelope(records), contract)
+    return judge_of(contract, decoder)(decoded, moment)
 
 
-def decoded_records(records: DataFrame, contract: Contract) -> DataFrame:
-    """Decode Kafka records, as far as that needs no clock."""
-    return records.transform(with_envelope).transform(decoded, contract)
+def decoder_of(contract: Contract, writers: AvroRecords | None = None) -> Decoder:
+    """Give the decoder of a contract's format.
+
+    Args:
+        writers: what is known of the schemas that records are written with; none: Avro records fail as unresolved.
+    """
+    if contract.format == "avro":
+        return writers or AvroRecords({})
+    return JsonRecords() if contract.format == "json" else DebeziumRecords()
 
 
-def judge_of(contract: Contract) -> Judge:
+def judge_of(contract: Contract, decoder: Decoder) -> Judge:
     """Give the function that turns decoded records into bronze rows, for the columns of a moment: AT, DAY and LATEST.
 
     It makes its expressions once: that takes longer than many a micro-batch.
     """
-    found, columns = reasons(contract), judged(contract)
+    found, columns = reasons(contract, decoder), judged(contract)
 
     def judge(records: DataFrame, moment: Moment) -> DataFrame:
         return records.withColumns(dict(moment)).withColumn(bronze.ERRORS, found).select(*columns)

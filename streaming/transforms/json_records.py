@@ -7,20 +7,20 @@ each value's type. Of a key that stands twice the last value counts, as in most 
 no number or boolean as the contract has it, the record is quarantined as malformed.
 """
 
+from dataclasses import dataclass
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streaming.schema import wire_type
+from streaming.transforms.decoding import END, PARSED, fields_of, headers_of
 from tidemark import bronze
 from tidemark.contracts import Column as ContractColumn
 from tidemark.contracts import Contract
 
-PARSED = "__parsed"
 _TOO_DEEP = "__too_deep"
-
-_END = "~end~"  # no wire name can be this, or the next
-_CORRUPT = "~corrupt~"
+_CORRUPT = "~corrupt~"  # no wire name can be this
 _OPTIONS = {
     "mode": "PERMISSIVE",
     "columnNameOfCorruptRecord": _CORRUPT,
@@ -40,121 +40,115 @@ _VARIANT_TYPES = {
 }
 
 
-def decoded(rows: DataFrame, contract: Contract) -> DataFrame:
-    """Add the parsed value, a struct by wire name; whether it has too many levels; and the headers with columns.
+@dataclass(frozen=True)
+class JsonRecords:
+    """Records whose value is a JSON object."""
 
-    These are what Spark has no generated code for: in one projection, they cost one copy of the row.
-    """
-    parsed = _parsed([column for column in contract.columns if column.source == "value"])
-    headers = {_header(column): _header_value(column) for column in contract.columns if column.source == "header"}
-    return rows.withColumns({PARSED: parsed, _TOO_DEEP: _too_deep(), **headers})
+    text: str = bronze.VALUE  # the column with the object; another than the value where the format wraps it
+
+    def decoded(self, rows: DataFrame, contract: Contract) -> DataFrame:
+        """Add the parsed value, whether it has too many levels, and the headers with columns.
+
+        These are what Spark has no generated code for: in one projection, they cost one copy of the row.
+        """
+        return rows.withColumns({PARSED: self._parsed(contract), _TOO_DEEP: _too_deep(), **headers_of(contract)})
+
+    def is_suspect(self, contract: Contract) -> Column:
+        """Tell whether the value needs a second look."""
+        parsed = F.col(PARSED)
+        suspect = parsed[END].isNull() | parsed[_CORRUPT].isNotNull() | ~F.is_valid_utf8(_raw())
+        suspect = suspect | ~self._text().endswith("}") | F.col(_TOO_DEEP)
+        for column in fields_of(contract):
+            if column.required:
+                suspect = suspect | parsed[column.wire].isNull()
+            if wire_type(column) == T.StringType():
+                suspect = suspect | self._may_be_bare(column)
+        # A null value makes every part above null: it is suspect too.
+        return F.coalesce(suspect, F.lit(True))
+
+    def document(self) -> Column:
+        """Parse the value once more, as a VARIANT: an array of the document and a closing mark."""
+        return whole_document(self._text())
+
+    def document_problem(self, document: Column) -> Column:
+        """Name what is wrong with the value as a whole; null where it is one JSON object."""
+        kind = F.schema_of_variant(F.try_variant_get(document, "$[0]", "variant"))
+        return (
+            F.when(F.col(bronze.VALUE).isNull(), F.lit(bronze.TOMBSTONE))
+            .when(~F.is_valid_utf8(_raw()), F.lit(bronze.ENCODING))
+            .when(F.trim(_raw()) == "", F.lit(bronze.EMPTY))
+            .when(F.col(_TOO_DEEP), F.lit(bronze.DEPTH))
+            .when(~is_one_document(document), F.lit(bronze.MALFORMED))
+            .when(~kind.startswith("OBJECT"), F.lit(bronze.NOT_OBJECT))
+        )
+
+    def field_problem(self, document: Column, contract: Contract, column: ContractColumn) -> Column:
+        """Name what is wrong with one field of the object: missing, null or of another type; else null."""
+        found = F.schema_of_variant(F.try_variant_get(document, f"$[0]['{column.wire}']", "variant"))
+        allowed = _VARIANT_TYPES.get(column.logical_type) or (("BIGINT",) if column.unit else ("STRING",))
+        fits = F.lit(False)
+        for kind in allowed:
+            fits = fits | found.startswith(kind)
+        required = self.is_required(contract, column)
+        absent = F.when(required, F.lit(f"{bronze.MISSING}:{column.name}"))
+        null = F.when(required, F.lit(f"{bronze.NULL}:{column.name}"))
+        return F.when(found.isNull(), absent).when(found == "VOID", null).when(~fits, f"{bronze.TYPE}:{column.name}")
+
+    def is_required(self, contract: Contract, column: ContractColumn) -> Column:
+        """Tell whether this record must have a field."""
+        return F.lit(column.required)
+
+    def not_finite_problem(self, column: ContractColumn) -> Column:
+        """Name a field whose value is NaN or Infinity, which no JSON document can have; else null."""
+        written = rf'"{column.wire}"\s*:\s*[+-]?(NaN|Inf)'
+        return F.when(_raw().rlike(written), F.lit(f"{bronze.RANGE}:{column.name}"))
+
+    def gave_up(self) -> Column:
+        """Tell whether the first parse found the value broken."""
+        return F.coalesce(F.col(PARSED)[_CORRUPT].isNotNull(), F.lit(True))
+
+    def _text(self) -> Column:
+        return F.col(self.text).cast("string")
+
+    def _parsed(self, contract: Contract) -> Column:
+        schema = T.StructType([T.StructField(column.wire, wire_type(column)) for column in fields_of(contract)])
+        schema.add(END, T.BooleanType()).add(_CORRUPT, T.StringType())
+        value = F.col(self.text).cast("binary")
+        # The marker takes the place of the closing brace; `is_suspect` asks whether that is what stood there.
+        body = F.substring(value, F.lit(1), F.octet_length(value) - 1)
+        return F.from_json(F.concat(body, F.lit(f',"{END}":true}}'.encode())).cast("string"), schema, _OPTIONS)
+
+    def _may_be_bare(self, column: ContractColumn) -> Column:
+        """Tell that the value may be a number, boolean, object or array that was read as text.
+
+        Only text that looks like one can be, and most does not. It is none if the document has its key once, with that
+        text after it in quotes: another number may stand behind the same key, escaped or further on, and the last
+        counts.
+        """
+        value, key = F.col(PARSED)[column.wire], f'"{column.wire}"'
+        # By the first byte: ":" is the one after "9", "." and "/" stand between "-" and "0".
+        starts_bare = value.between("-", ":") & value.rlike(r"\A[-+.0-9eE]+\z")
+        looks_bare = starts_bare | value.startswith("{") | value.startswith("[") | value.isin("true", "false")
+        tight = self._text().contains(F.concat(F.lit(f'{key}:"'), value, F.lit('"')))
+        spaced = self._text().contains(F.concat(F.lit(f'{key}: "'), value, F.lit('"')))
+        once = (F.substring_index(self._text(), key, 2) == self._text()) & ~self._text().contains(F.lit("\\"))
+        return value.isNotNull() & looks_bare & ~((tight | spaced) & once)
 
 
-def is_suspect(contract: Contract) -> Column:
-    """Tell whether the value needs a second look; where this is false, the parsed fields are what was written."""
-    fields = [column for column in contract.columns if column.source == "value"]
-    parsed = F.col(PARSED)
-    suspect = parsed[_END].isNull() | parsed[_CORRUPT].isNotNull() | ~F.is_valid_utf8(_text())
-    suspect = suspect | ~_text().endswith("}") | F.col(_TOO_DEEP)
-    for column in fields:
-        if column.required:
-            suspect = suspect | parsed[column.wire].isNull()
-        if wire_type(column) == T.StringType():
-            suspect = suspect | _may_be_bare(column)
-    # A null value makes every part above null: it is suspect too.
-    return F.coalesce(suspect, F.lit(True))
+def whole_document(text: Column) -> Column:
+    """Parse a text as a VARIANT: an array of the document and a closing mark; null: it is not JSON."""
+    return F.try_parse_json(F.concat(F.lit("["), text, F.lit(f',"{END}"]')))
 
 
-def value_of(column: ContractColumn) -> Column:
-    """Give a column's value as it stood in the record, typed as on the wire."""
-    if column.source == "key":
-        return F.col(bronze.KEY).cast("string")
-    return F.col(_header(column)) if column.source == "header" else F.col(PARSED)[column.wire]
+def is_one_document(document: Column) -> Column:
+    """Tell whether the parsed text was one document and nothing else: then the mark stands at index 1, and last."""
+    whole = F.try_variant_get(document, "$[1]", "string") == END
+    alone = F.try_variant_get(document, "$[2]", "variant").isNull()
+    return F.coalesce(whole & alone, F.lit(False))
 
 
-def document() -> Column:
-    """Parse the value once more, as a VARIANT: an array of the document and a closing mark.
-
-    The mark at index 1 shows that the value was one document and nothing else; null: the value is not JSON.
-    """
-    return F.try_parse_json(F.concat(F.lit("["), _text(), F.lit(f',"{_END}"]')))
-
-
-def document_problem(parsed: Column) -> Column:
-    """Name what is wrong with the value as a whole; null where it is one JSON object."""
-    whole = F.try_variant_get(parsed, "$[1]", "string") == _END
-    alone = F.try_variant_get(parsed, "$[2]", "variant").isNull()
-    kind = F.schema_of_variant(F.try_variant_get(parsed, "$[0]", "variant"))
-    return (
-        F.when(F.col(bronze.VALUE).isNull(), F.lit(bronze.TOMBSTONE))
-        .when(~F.is_valid_utf8(_text()), F.lit(bronze.ENCODING))
-        .when(F.trim(_text()) == "", F.lit(bronze.EMPTY))
-        .when(F.col(_TOO_DEEP), F.lit(bronze.DEPTH))
-        .when(~F.coalesce(whole & alone, F.lit(False)), F.lit(bronze.MALFORMED))
-        .when(~kind.startswith("OBJECT"), F.lit(bronze.NOT_OBJECT))
-    )
-
-
-def field_problem(parsed: Column, column: ContractColumn) -> Column:
-    """Name what is wrong with one field of the object: missing, null or of another type; else null."""
-    found = F.schema_of_variant(F.try_variant_get(parsed, f"$[0]['{column.wire}']", "variant"))
-    allowed = _VARIANT_TYPES.get(column.logical_type) or (("BIGINT",) if column.unit else ("STRING",))
-    fits = F.lit(False)
-    for kind in allowed:
-        fits = fits | found.startswith(kind)
-    absent = F.lit(f"{bronze.MISSING}:{column.name}" if column.required else None)
-    null = F.lit(f"{bronze.NULL}:{column.name}" if column.required else None)
-    return F.when(found.isNull(), absent).when(found == "VOID", null).when(~fits, f"{bronze.TYPE}:{column.name}")
-
-
-def not_finite_problem(column: ContractColumn) -> Column:
-    """Name a field whose value is NaN or Infinity, which no JSON document can have; else null."""
-    written = rf'"{column.wire}"\s*:\s*[+-]?(NaN|Inf)'
-    return F.when(_text().rlike(written), F.lit(f"{bronze.RANGE}:{column.name}"))
-
-
-def gave_up() -> Column:
-    """Tell whether the first parse found the value broken."""
-    return F.coalesce(F.col(PARSED)[_CORRUPT].isNotNull(), F.lit(True))
-
-
-def _text() -> Column:
+def _raw() -> Column:
     return F.col(bronze.VALUE).cast("string")
-
-
-def _header(column: ContractColumn) -> str:
-    return f"__header_{column.name}"
-
-
-def _header_value(column: ContractColumn) -> Column:
-    """Give the value of the last header of a column's name."""
-    named = F.filter(F.col(bronze.HEADERS), lambda header: header["key"] == column.wire)
-    return F.try_element_at(named, F.lit(-1))["value"].cast("string")
-
-
-def _parsed(fields: list[ContractColumn]) -> Column:
-    schema = T.StructType([T.StructField(column.wire, wire_type(column)) for column in fields])
-    schema.add(_END, T.BooleanType()).add(_CORRUPT, T.StringType())
-    value = F.col(bronze.VALUE)
-    # The marker takes the place of the closing brace; `is_suspect` asks whether that is what stood there.
-    body = F.substring(value, F.lit(1), F.octet_length(value) - 1)
-    return F.from_json(F.concat(body, F.lit(f',"{_END}":true}}'.encode())).cast("string"), schema, _OPTIONS)
-
-
-def _may_be_bare(column: ContractColumn) -> Column:
-    """Tell that the value may be a number, boolean, object or array that was read as text.
-
-    Only text that looks like one can be, and most does not. It is none if the document has its key once, with that
-    text after it in quotes: another number may stand behind the same key, escaped or further on, and the last counts.
-    """
-    value, key = F.col(PARSED)[column.wire], f'"{column.wire}"'
-    # By the first byte: ":" is the one after "9", "." and "/" stand between "-" and "0".
-    starts_bare = value.between("-", ":") & value.rlike(r"\A[-+.0-9eE]+\z")
-    looks_bare = starts_bare | value.startswith("{") | value.startswith("[") | value.isin("true", "false")
-    tight = _text().contains(F.concat(F.lit(f'{key}:"'), value, F.lit('"')))
-    spaced = _text().contains(F.concat(F.lit(f'{key}: "'), value, F.lit('"')))
-    once = (F.substring_index(_text(), key, 2) == _text()) & ~_text().contains(F.lit("\\"))
-    return value.isNotNull() & looks_bare & ~((tight | spaced) & once)
 
 
 def _may_be_deep() -> Column:
@@ -162,14 +156,14 @@ def _may_be_deep() -> Column:
     size = F.octet_length(F.col(bronze.VALUE))
     many = F.lit(False)
     for bracket in "{[":
-        without = F.octet_length(F.replace(_text(), F.lit(bracket), F.lit("")))
+        without = F.octet_length(F.replace(_raw(), F.lit(bracket), F.lit("")))
         many = many | (size - without > _SHALLOW_BRACKETS)
     return (size > _SHALLOW_BYTES) & many
 
 
 def _too_deep() -> Column:
     """Tell whether the value has too many levels: brackets inside text are none."""
-    unescaped = F.regexp_replace(_text(), r"(?s)\\.", "")
+    unescaped = F.regexp_replace(_raw(), r"(?s)\\.", "")
     outside_text = F.regexp_replace(unescaped, r'"[^"]*"', "")
     brackets = F.split(F.regexp_replace(outside_text, r"[^\[\]{}]+", ""), "")
 

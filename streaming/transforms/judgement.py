@@ -4,15 +4,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from streaming.schema import bronze_schema
-from streaming.transforms.json_records import (
-    document,
-    document_problem,
-    field_problem,
-    gave_up,
-    is_suspect,
-    not_finite_problem,
-    value_of,
-)
+from streaming.transforms.decoding import Decoder, fields_of, value_of
 from tidemark import bronze
 from tidemark.contracts import Column as ContractColumn
 from tidemark.contracts import Contract
@@ -40,7 +32,7 @@ def judged(contract: Contract) -> list[Column]:
     """Give bronze's columns of decoded records that have their reasons, AT and DAY; a bad one's own are null."""
     good = (F.size(bronze.ERRORS) == 0) & F.col(bronze.VALUE).isNotNull()
     made = {
-        bronze.SCHEMA_ID: F.lit(None).cast("int"),
+        bronze.SCHEMA_ID: F.col(bronze.SCHEMA_ID) if contract.format == "avro" else F.lit(None).cast("int"),
         bronze.CONTRACT_VERSION: F.lit(contract.version),
         bronze.INGESTED_AT: F.col(AT),
         bronze.JUDGED_AT: F.col(AT),
@@ -50,7 +42,7 @@ def judged(contract: Contract) -> list[Column]:
     return [made.get(name, F.col(name)).alias(name) for name in bronze_schema(contract).fieldNames()]
 
 
-def reasons(contract: Contract) -> Column:
+def reasons(contract: Contract, decoder: Decoder) -> Column:
     """List everything that is wrong with a decoded record that has LATEST; none: it is good.
 
     A column of its own: the good rows' columns ask for it again and again.
@@ -58,32 +50,32 @@ def reasons(contract: Contract) -> Column:
     breaches = [breach for column in contract.columns for breach in _breaches(column)]
     too_new = _typed(contract.by_name[contract.event_time]) > F.col(LATEST)
     breaches.append((too_new, f"{bronze.FUTURE}:{contract.event_time}"))
-    suspect = is_suspect(contract)
+    suspect = decoder.is_suspect(contract)
     doubtful = suspect
     for breach, _ in breaches:
         doubtful = doubtful | breach
     # An array of one, since a function of its item is how SQL names a value: few rows need the second look.
-    looks = F.array(F.struct(suspect.alias(_SUSPECT), F.when(suspect, document()).alias(_DOCUMENT)))
-    found = F.transform(looks, lambda look: _reasons(contract, breaches, look))[0]
+    looks = F.array(F.struct(suspect.alias(_SUSPECT), F.when(suspect, decoder.document()).alias(_DOCUMENT)))
+    found = F.transform(looks, lambda look: _reasons(contract, decoder, breaches, look))[0]
     # A breach that can't be told is null, and no breach: what is required and null was found suspect before.
     return F.when(F.coalesce(doubtful, F.lit(False)), found).otherwise(_no_reasons())
 
 
-def _reasons(contract: Contract, breaches: list[Breach], look: Column) -> Column:
+def _reasons(contract: Contract, decoder: Decoder, breaches: list[Breach], look: Column) -> Column:
     """List every reason: what is wrong with the document as a whole, else with its fields and limits."""
     suspect, parsed = look[_SUSPECT], look[_DOCUMENT]
-    whole = F.when(suspect, document_problem(parsed))
-    from_value = [column for column in contract.columns if column.source == "value"]
-    fields = [F.when(suspect, field_problem(parsed, column)) for column in from_value]
+    whole = F.when(suspect, decoder.document_problem(parsed))
+    from_value = fields_of(contract)
+    fields = [F.when(suspect, decoder.field_problem(parsed, contract, column)) for column in from_value]
     limits = [F.when(breach, F.lit(reason)) for breach, reason in breaches]
     found = F.array_distinct(F.array_compact(F.array(*fields, *limits)))
     # Never silence: where the parser gave up and the second look finds nothing, that is the reason.
-    unexplained = suspect & gave_up() & (F.size(found) == 0)
+    unexplained = suspect & decoder.gave_up() & (F.size(found) == 0)
     judged_parts = F.when(unexplained, F.array(F.lit(bronze.MALFORMED))).otherwise(found)
     if contract.tombstone == "delete":
         whole = F.when(F.col(bronze.VALUE).isNotNull(), whole)
         judged_parts = F.when(F.col(bronze.VALUE).isNull(), _no_reasons()).otherwise(judged_parts)
-    not_finite = [not_finite_problem(column) for column in from_value if column.logical_type in ("integer", "number")]
+    not_finite = [decoder.not_finite_problem(each) for each in from_value if each.logical_type in ("integer", "number")]
     unparsed = F.array_compact(F.array(whole, *[F.when(whole == bronze.MALFORMED, problem) for problem in not_finite]))
     return F.when(whole.isNotNull(), unparsed).otherwise(judged_parts)
 

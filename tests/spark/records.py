@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from streaming.schema import HEADERS, bronze_schema
-from streaming.transforms.bronze import bronze_rows
+from streaming.transforms.bronze import bronze_rows, decoder_of
+from streaming.transforms.decoding import Decoder
 from tidemark.contracts import Contract
 
 LANDED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -43,11 +44,14 @@ class Record:
     headers: tuple[tuple[str, bytes | None], ...] | None = None
 
 
-def as_bronze(spark: SparkSession, contract: Contract, records: Iterable[Record]) -> DataFrame:
+def as_bronze(
+    spark: SparkSession, contract: Contract, records: Iterable[Record], decoder: Decoder | None = None
+) -> DataFrame:
     """Give the bronze rows of records, which stand in one partition in this order."""
     rows = [_kafka_row(contract.topic, offset, record) for offset, record in enumerate(records)]
     landed = F.lit(LANDED)
-    return bronze_rows(spark.createDataFrame(rows, _KAFKA), contract, landed, FUTURE_LIMIT_MINUTES)
+    decoder = decoder or decoder_of(contract)
+    return bronze_rows(spark.createDataFrame(rows, _KAFKA), contract, decoder, landed, FUTURE_LIMIT_MINUTES)
 
 
 def collected(rows: DataFrame) -> list[Row]:
@@ -59,10 +63,12 @@ def collected(rows: DataFrame) -> list[Row]:
 class Judged:
     """The bronze rows of named records."""
 
-    def __init__(self, spark: SparkSession, contract: Contract, records: Mapping[str, Record]) -> None:
+    def __init__(
+        self, spark: SparkSession, contract: Contract, records: Mapping[str, Record], decoder: Decoder | None = None
+    ) -> None:
         self.contract = contract
         self.records = records
-        self.frame = as_bronze(spark, contract, records.values())
+        self.frame = as_bronze(spark, contract, records.values(), decoder)
         self.rows = collected(self.frame)
         self.row: dict[str, Row] = dict(zip(records, self.rows, strict=True))
 

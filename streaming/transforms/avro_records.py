@@ -1,0 +1,159 @@
+"""Decode a record's Avro value in the Confluent wire format, each by its writer's schema into the contract's.
+
+The format: a zero byte, the id of the writer's schema in four bytes, the body (Confluent's documentation of the wire
+format). Spark decodes natively. Every field may be absent or null to Spark, so that one that is gets its own reason;
+and the reader's schema has one field more, with a default, which only a body that was read to its end has.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.avro.functions import from_avro
+
+from streaming.transforms.decoding import PARSED, fields_of, headers_of
+from tidemark import bronze
+from tidemark.contracts import Column as ContractColumn
+from tidemark.contracts import Contract
+from tidemark.writers import END_FIELD, Writer, reader_schema
+
+UNRESOLVED = "tidemark: unresolved schema id"  # what the micro-batch fails with; the id follows
+
+_ID_AT, _BODY_AT = 2, 6
+_REST = 2**31 - 1
+_FAULT = "__fault"
+_NO_ID = -1
+
+
+@dataclass(frozen=True)
+class AvroRecords:
+    """Records whose value is Avro, as far as their writers' schemas are known.
+
+    A micro-batch with any other id fails, and nothing of it is written: whoever runs it asks the registry and comes
+    back with one more writer, or one more absent id.
+    """
+
+    writers: Mapping[int, Writer]
+    absent: frozenset[int] = field(default_factory=frozenset)  # ids that the registry does not know
+
+    def decoded(self, rows: DataFrame, contract: Contract) -> DataFrame:
+        """Add the parsed value, its schema's id, what is wrong with the frame, and the headers with columns."""
+        parsed = self._parsed(contract)
+        columns = {bronze.SCHEMA_ID: self._schema_id(), PARSED: parsed, **headers_of(contract)}
+        return rows.withColumns(columns).withColumn(_FAULT, self._fault())
+
+    def is_suspect(self, contract: Contract) -> Column:
+        """Tell whether the value needs a second look."""
+        suspect = F.col(PARSED)[END_FIELD].isNull()
+        for column in fields_of(contract):
+            value = F.col(PARSED)[column.wire]
+            if column.required:
+                suspect = suspect | value.isNull()
+            if column.logical_type == "string":
+                suspect = suspect | F.coalesce(~F.is_valid_utf8(value), F.lit(False))
+        misfits = [writer.id for writer in self.writers.values() if writer.misfits]
+        return F.coalesce(suspect | _is_one_of(F.col(bronze.SCHEMA_ID), misfits), F.lit(True))
+
+    def document(self) -> Column:
+        """Give what is wrong with the frame."""
+        return F.col(_FAULT)
+
+    def document_problem(self, document: Column) -> Column:
+        """Name what is wrong with the frame, or that the body can't be read."""
+        return F.coalesce(document, F.when(F.col(PARSED)[END_FIELD].isNull(), F.lit(bronze.MALFORMED)))
+
+    def field_problem(self, document: Column, contract: Contract, column: ContractColumn) -> Column:
+        """Name what is wrong with one field: its writer has another type, or has it not, or it is null; else null."""
+        schema, value = F.col(bronze.SCHEMA_ID), F.col(PARSED)[column.wire]
+        misfits = [writer.id for writer in self.writers.values() if column.wire in writer.misfits]
+        without = [writer.id for writer in self.writers.values() if column.wire not in writer.fields]
+        problem = F.when(_is_one_of(schema, misfits), F.lit(f"{bronze.TYPE}:{column.name}"))
+        if column.required:
+            problem = problem.when(_is_one_of(schema, without), F.lit(f"{bronze.MISSING}:{column.name}"))
+            problem = problem.when(value.isNull(), F.lit(f"{bronze.NULL}:{column.name}"))
+        if column.logical_type == "string":
+            problem = problem.when(~F.is_valid_utf8(value), F.lit(f"{bronze.ENCODING}:{column.name}"))
+        return problem
+
+    def not_finite_problem(self, column: ContractColumn) -> Column:
+        """Avro can hold NaN and Infinity: they are found as they are."""
+        return F.lit(None).cast("string")
+
+    def gave_up(self) -> Column:
+        """Every record that can't be read has its reason."""
+        return F.lit(False)
+
+    def _parsed(self, contract: Contract) -> Column:
+        body = F.substring(F.col(bronze.VALUE), F.lit(_BODY_AT), F.lit(_REST))
+        none = from_avro(F.lit(None).cast("binary"), reader_schema(contract))
+        readable = [writer for writer in self.writers.values() if writer.is_record]
+        parsed = _first_of([(_begins(each.id), _read(body, contract, each)) for each in readable], none)
+        for column in fields_of(contract):
+            if column.logical_type == "date":
+                parsed = parsed.withField(column.wire, parsed[column.wire].cast("string"))  # as in JSON
+        return parsed
+
+    def _schema_id(self) -> Column:
+        framed = (F.octet_length(F.col(bronze.VALUE)) >= _BODY_AT - 1) & _begins_right()
+        written = F.conv(F.hex(F.substring(F.col(bronze.VALUE), _ID_AT, 4)), 16, 10).cast("bigint")
+        unresolved = F.raise_error(F.concat(F.lit(f"{UNRESOLVED} "), written.cast("string"))).cast("int")
+        known = [(_begins(schema_id), F.lit(schema_id)) for schema_id in self.writers]
+        absent = [(framed & _is_one_of(written, self.absent), written.try_cast("int"))]
+        return _first_of([*known, *absent, (framed, unresolved)], F.lit(None).cast("int"))
+
+    def _fault(self) -> Column:
+        value, schema_id = F.col(bronze.VALUE), F.col(bronze.SCHEMA_ID)
+        # Asked for even where no writer is known: it is the id that makes the micro-batch fail.
+        known = F.coalesce(schema_id.isin(_NO_ID, *self.writers), F.lit(False))
+        no_records = [writer.id for writer in self.writers.values() if not writer.is_record]
+        return (
+            F.when(value.isNull(), F.lit(bronze.TOMBSTONE))
+            .when(F.octet_length(value) == 0, F.lit(bronze.EMPTY))
+            .when(~_begins_right(), F.lit(bronze.MAGIC))
+            .when(F.octet_length(value) < _BODY_AT - 1, F.lit(bronze.MALFORMED))
+            .when(~known, F.lit(bronze.UNKNOWN_SCHEMA))
+            .when(_is_one_of(schema_id, no_records), F.lit(bronze.NOT_OBJECT))
+        )
+
+
+def unresolved_ids(records: DataFrame, decoder: AvroRecords) -> DataFrame:
+    """Give the ids in records that the decoder neither knows nor knows to be absent, each once.
+
+    Args:
+        records: with the columns of bronze's envelope.
+    """
+    written = F.conv(F.hex(F.substring(F.col(bronze.VALUE), _ID_AT, 4)), 16, 10).cast("bigint").alias("id")
+    framed = records.where((F.octet_length(F.col(bronze.VALUE)) >= _BODY_AT - 1) & _begins_right())
+    return framed.select(written).distinct().where(~_is_one_of(F.col("id"), [*decoder.writers, *decoder.absent]))
+
+
+def _read(body: Column, contract: Contract, writer: Writer) -> Column:
+    reader = reader_schema(contract, writer)
+    parsed = from_avro(body, writer.schema, {"avroSchema": reader, "mode": "PERMISSIVE"})
+    if not writer.misfits:
+        return parsed
+    wires = [column.wire for column in fields_of(contract)]
+    unread = from_avro(F.lit(None).cast("binary"), reader_schema(contract))
+    whole = {wire: (unread if wire in writer.misfits else parsed)[wire] for wire in [*wires, END_FIELD]}
+    return F.struct(*[value.alias(wire) for wire, value in whole.items()])
+
+
+def _begins_right() -> Column:
+    return F.startswith(F.col(bronze.VALUE), F.lit(b"\x00"))
+
+
+def _begins(schema_id: int) -> Column:
+    return F.startswith(F.col(bronze.VALUE), F.lit(b"\x00" + schema_id.to_bytes(4, "big")))
+
+
+def _is_one_of(value: Column, found: Iterable[int]) -> Column:
+    listed = list(found)
+    return value.isin(listed) if listed else F.lit(False)
+
+
+def _first_of(branches: list[tuple[Column, Column]], otherwise: Column) -> Column:
+    chained = otherwise
+    for condition, value in reversed(branches):
+        chained = F.when(condition, value).otherwise(chained)
+    return chained

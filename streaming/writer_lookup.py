@@ -1,0 +1,81 @@
+"""Which writers' schemas a stream or job knows, and how it comes to know more."""
+
+import logging
+import time
+
+from pyspark.sql import DataFrame
+
+from streaming.transforms.avro_records import UNRESOLVED, AvroRecords, unresolved_ids
+from streaming.transforms.bronze import decoder_of, with_envelope
+from streaming.transforms.decoding import Decoder
+from tidemark.contracts import Contract
+from tidemark.registry import Registry, RegistryAway, SchemaRefused
+from tidemark.settings import Settings
+from tidemark.writers import Writer
+
+log = logging.getLogger(__name__)
+
+_ABSENT_SECONDS = 60.0  # for so long the registry is not asked again for an id that it did not know
+
+
+class WriterLookup:
+    """The writers of one Avro contract, as far as they were met."""
+
+    def __init__(self, contract: Contract, settings: Settings) -> None:
+        self._contract = contract
+        self._registry = Registry(settings)
+        self._writers: dict[int, Writer] = self._registry.kept(contract)
+        self._absent: dict[int, float] = {}
+
+    @property
+    def decoder(self) -> AvroRecords:
+        """Give a decoder for what is known now."""
+        since = time.monotonic() - _ABSENT_SECONDS
+        self._absent = {schema_id: asked for schema_id, asked in self._absent.items() if asked >= since}
+        return AvroRecords(dict(self._writers), frozenset(self._absent))
+
+    def register(self) -> None:
+        """Register the contract's own schema; where that can't be, say so and go on: records have their own."""
+        try:
+            schema_id = self._registry.ensure(self._contract)
+            self._look_up(schema_id)
+        except (RegistryAway, SchemaRefused) as error:
+            log.warning("%s: its schema is not registered: %s", self._contract.id, error)
+
+    def resolve(self, records: DataFrame) -> None:
+        """Look up every id in records, with the columns of bronze's envelope, that is not known yet.
+
+        Raises:
+            RegistryAway: the registry does not answer.
+        """
+        for row in unresolved_ids(records, self.decoder).collect():
+            self._look_up(int(row[0]))
+
+    def _look_up(self, schema_id: int) -> None:
+        writer = self._registry.writer(self._contract, schema_id)
+        if writer is None:
+            self._absent[schema_id] = time.monotonic()
+            log.warning("%s: the registry does not know schema id %d", self._contract.id, schema_id)
+            return
+        self._writers[schema_id] = writer
+        log.info("%s: reads schema id %d", self._contract.id, schema_id)
+        for wire in sorted(writer.misfits):
+            log.warning("%s: schema id %d has another type for %s", self._contract.id, schema_id, wire)
+
+
+def decoder_for(records: DataFrame, contract: Contract, settings: Settings) -> Decoder:
+    """Give a decoder that knows every schema in Kafka records that are read as a batch.
+
+    Raises:
+        RegistryAway: a schema has to be looked up, and the registry does not answer.
+    """
+    if contract.format != "avro":
+        return decoder_of(contract)
+    lookup = WriterLookup(contract, settings)
+    lookup.resolve(with_envelope(records))
+    return lookup.decoder
+
+
+def is_unresolved(error: Exception) -> bool:
+    """Tell whether a micro-batch failed for a schema id that nobody has looked up yet."""
+    return UNRESOLVED in str(error)

@@ -1,0 +1,155 @@
+"""The bronze stream of an Avro topic on a real registry: schemas come, change and are away, and no record is lost."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import SparkSession
+
+from streaming.streams.bronze import BronzeStream
+from tests.kafka import Broker
+from tests.registry import RegistryServer, running_registry
+from tests.streams import Row, land, rows, send, settings_in
+from tidemark.avro_schemas import avro_schema
+from tidemark.contracts import Column, Contract, read_contract
+from tidemark.registry import Registry, RegistryAway, SchemaRefused, subject_of
+from tidemark.settings import ROOT
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    with running_registry(tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+class House:
+    """The payments' contract with a topic of its own, and writers of every age."""
+
+    def __init__(self, home: Path, broker: Broker, registry: RegistryServer, spark: SparkSession) -> None:
+        self.broker, self.registry, self.spark = broker, registry, spark
+        self.settings = settings_in(home, broker, registry_url=registry.url)
+        text = (ROOT / "contracts" / "card_payments.yaml").read_text()
+        path = home / "card_payments.yaml"
+        path.write_text(text.replace("topic: card_payments", f"topic: {broker.topic(partitions=2)}"))
+        self.contract = read_contract(path)
+        self.schema = avro_schema(self.contract)
+        Registry(self.settings).ensure(self.contract)
+
+    def written(self, schema: dict[str, Any], *payments: Row) -> list[bytes]:
+        """Write payments as a real producer does, which registers its schema first."""
+        client = SchemaRegistryClient({"url": self.registry.url})
+        client.set_compatibility(subject_of(self.contract), "NONE")  # what an unkind producer would have
+        serializer = AvroSerializer(client, json.dumps(schema))
+        context = SerializationContext(self.contract.topic, MessageField.VALUE)
+        values = [serializer(payment, context) for payment in payments]
+        client.set_compatibility(subject_of(self.contract), self.contract.compatibility)
+        return values
+
+    def send(self, values: list[bytes]) -> None:
+        send(self.broker, self.contract.topic, values)
+
+    def stream(self, contract: Contract | None = None) -> BronzeStream:
+        return BronzeStream(contract or self.contract, self.settings)
+
+    def land(self, contract: Contract | None = None) -> dict[str, list[str]]:
+        """Take everything there is; give the reasons of each row by its payment, or by its position where it is bad."""
+        land(self.stream(contract), self.spark)
+        return self.reasons()
+
+    def reasons(self) -> dict[str, list[str]]:
+        found = rows(self.settings, self.contract)
+        return {row["payment_id"] or f"bad {number}": row["_errors"] for number, row in enumerate(found)}
+
+
+def payment(name: str, **changes: Any) -> Row:
+    made = {"payment_id": name, "card_id": "c1", "customer_id": "u1", "ride_event_id": None, "amount": 2.5}
+    made |= {"currency": "EUR", "country": "DE", "merchant": "m", "ts": time.time_ns() // 10**6}
+    return made | changes
+
+
+@pytest.fixture
+def house(tmp_path: Path, kafka: Broker, registry: RegistryServer, spark: SparkSession) -> House:
+    return House(tmp_path, kafka, registry, spark)
+
+
+def test_schemas_of_every_age_in_one_batch_are_each_read_by_their_own(house: House) -> None:
+    older = house.schema | {"fields": [each for each in house.schema["fields"] if each["name"] != "ride_event_id"]}
+    newer = house.schema | {
+        "fields": [*house.schema["fields"], {"name": "tip", "type": ["null", "double"], "default": None}]
+    }
+    other = house.schema | {
+        "fields": [*older["fields"][:3], {"name": "amount", "type": "string"}, *older["fields"][4:]]
+    }
+    bare = payment("old")
+    bare.pop("ride_event_id")
+    values = house.written(older, bare) + house.written(house.schema, payment("own", ride_event_id="r1"))
+    values += house.written(newer, payment("new", tip=1.0)) + house.written(other, bare | {"amount": "2.50"})
+    house.send([*values, b"\x00" + (10**6).to_bytes(4, "big") + b"\x02"])
+    assert sorted(map(str, house.land().values())) == ["['type:amount']", "['unknown_schema']", "[]", "[]", "[]"]
+    # The contract follows: its column appears, and is null where it was not known
+    tip = Column.model_validate({"name": "tip", "logicalType": "number"})
+    grown = house.contract.model_copy(update={"version": "1.1.0", "columns": (*house.contract.columns, tip)})
+    house.send(house.written(newer, payment("newest", tip=2.0)))
+    assert house.land(grown)["newest"] == []
+    tips = {row["payment_id"]: row["tip"] for row in rows(house.settings, house.contract) if row["payment_id"]}
+    assert tips == {"old": None, "own": None, "new": None, "newest": 2.0}
+
+
+def test_a_new_schema_is_read_without_a_restart(house: House) -> None:
+    query = house.stream().start(house.spark)
+    try:
+        house.send(house.written(house.schema, payment("first")))
+        query.processAllAvailable()
+        newer = house.schema | {"fields": [*house.schema["fields"], {"name": "extra", "type": "string", "default": ""}]}
+        house.send(house.written(newer, payment("second", extra="x")))
+        query.processAllAvailable()
+    finally:
+        query.stop()
+    assert house.reasons() == {"first": [], "second": []}
+
+
+def test_while_the_registry_is_away_known_schemas_go_on_and_no_good_record_is_quarantined(house: House) -> None:
+    known = house.written(house.schema, payment("first"), payment("second"))
+    newer = house.schema | {"fields": [*house.schema["fields"], {"name": "note", "type": "string", "default": ""}]}
+    unknown = house.written(newer, payment("third", note="n"))
+    house.send(known[:1])
+    house.land()
+    house.registry.stop()
+    try:
+        house.send(known[1:])
+        assert house.land() == {"first": [], "second": []}
+        house.send(unknown)
+        with pytest.raises(StreamingQueryException, match="registry does not answer"):
+            house.land()
+        assert house.reasons() == {"first": [], "second": []}
+    finally:
+        house.registry.start()
+    assert house.land() == {"first": [], "second": [], "third": []}
+
+
+def test_a_contract_that_breaks_its_compatibility_is_refused(house: House) -> None:
+    registry = Registry(house.settings)
+    schema_id = registry.ensure(house.contract)
+    assert registry.ensure(house.contract) == schema_id
+    columns = tuple(
+        column.model_copy(update={"logical_type": "integer"}) if column.name == "merchant" else column
+        for column in house.contract.columns
+    )
+    changed = house.contract.model_copy(update={"columns": columns})
+    assert registry.is_compatible(house.contract) and not registry.is_compatible(changed)
+    with pytest.raises(SchemaRefused, match="refuses its schema"):
+        registry.ensure(changed)
+    writer = registry.writer(house.contract, schema_id)
+    assert writer is not None and writer.misfits == frozenset()
+    away = Registry(house.settings.model_copy(update={"registry_url": "http://127.0.0.1:9/apis"}))
+    with pytest.raises(RegistryAway, match=r"127\.0\.0\.1:9"):
+        away.writer(house.contract, schema_id)

@@ -1,0 +1,80 @@
+"""What a contract can read of a writer's Avro schema.
+
+A contract reads as Avro's schema resolution has it (Apache Avro's specification, "Schema Resolution"), field by field:
+a field whose type can't be read is named, and the others are read all the same.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import avro.schema
+from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
+from avro.errors import AvroException
+
+from tidemark.avro_schemas import avro_schema
+from tidemark.contracts import Contract
+
+END_FIELD = "_" * 129  # its default shows that a body was read to its end; a wire name has at most 128 characters
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A writer's schema, and what a contract can read of it."""
+
+    id: int
+    schema: str
+    name: str = ""  # in full; empty: it is no record
+    fields: frozenset[str] = field(default_factory=frozenset)  # the contract's wire names that it has
+    misfits: frozenset[str] = field(default_factory=frozenset)  # those whose type can't be read
+
+    @property
+    def is_record(self) -> bool:
+        """Tell whether it describes records at all."""
+        return bool(self.name)
+
+
+def writer_of(contract: Contract, schema_id: int, schema: str) -> Writer:
+    """Say what the contract can read of a schema; one that is no Avro, or no record, is none."""
+    try:
+        written: Any = avro.schema.parse(schema)
+    except AvroException:
+        return Writer(schema_id, schema)
+    if written.type != "record":
+        return Writer(schema_id, schema)
+    types = {each.name: each.type for each in written.fields}
+    wanted = {each["name"]: each["type"] for each in _fields(contract)}
+    found = frozenset(types.keys() & wanted.keys())
+    misfits = frozenset(name for name in found if not _reads(wanted[name], types[name]))
+    return Writer(schema_id, schema, written.fullname, found, misfits)
+
+
+def reader_schema(contract: Contract, writer: Writer | None = None) -> str:
+    """Give the schema by which the contract reads a writer's: no field need be there, and END_FIELD is added.
+
+    Fields whose type can't be read are left out. Avro wants the record's name to be the writer's.
+    """
+    name, misfits = (writer.name, writer.misfits) if writer else (contract.id, frozenset[str]())
+    fields = [each for each in _fields(contract) if each["name"] not in misfits]
+    end = {"name": END_FIELD, "type": "boolean", "default": True}
+    return json.dumps({"type": "record", "name": name, "fields": [*fields, end]})
+
+
+def _fields(contract: Contract) -> list[dict[str, Any]]:
+    fields: list[dict[str, Any]] = avro_schema(contract)["fields"]
+    return [{"name": each["name"], "type": ["null", _plain(each["type"])], "default": None} for each in fields]
+
+
+def _plain(kind: Any) -> Any:
+    """Give the type without null; times as the number that is written."""
+    if isinstance(kind, list):
+        return _plain(next(each for each in kind if each != "null"))
+    if isinstance(kind, dict) and str(kind.get("logicalType")).startswith("timestamp-"):
+        return kind["type"]
+    return kind
+
+
+def _reads(wanted: Any, written: Any) -> bool:
+    reader: Any = avro.schema.parse(json.dumps(wanted))
+    found = ReaderWriterCompatibilityChecker().get_compatibility(reader, written)
+    return bool(found.compatibility is SchemaCompatibilityType.compatible)
