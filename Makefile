@@ -26,7 +26,7 @@ help: ## Show this
 .PHONY: setup setup-streams
 setup: setup-streams .venv-airflow/.stamp ## Everything: the lakehouse's environment, the jars, Airflow's environment
 
-setup-streams: .venv/.stamp jars ## What Kafka, the streams and the warehouse need: no Airflow
+setup-streams: .venv/.stamp jars redis ## What Kafka, the streams and the warehouse need: no Airflow
 
 .PHONY: machine
 machine:
@@ -37,6 +37,21 @@ machine:
 	  || missing "Java 17" "sudo apt-get install openjdk-17-jdk-headless"; \
 	[ -e .jars/.complete ] || command -v mvn >/dev/null \
 	  || missing "Maven" "sudo apt-get install maven"
+
+# The streams go on without Redis, so what is missing is said, and stops nothing. The package's own service would hold
+# the port: it is neither left running nor started at boot. Where the package is there already, nothing is touched.
+.PHONY: redis
+redis: | machine
+	@command -v redis-server >/dev/null && exit 0; \
+	missing() { printf 'redis-server is missing: product_sales goes to Delta alone.\n  fix: %s\n' \
+	  "sudo apt-get install redis-server" >&2; exit 0; }; \
+	as_root=(env DEBIAN_FRONTEND=noninteractive); [ "$$(id -u)" = 0 ] || as_root=(sudo -n "$${as_root[@]}"); \
+	command -v apt-get >/dev/null && "$${as_root[@]}" true 2>/dev/null || missing; \
+	echo "Installing the Debian package redis-server ..."; \
+	install() { "$${as_root[@]}" apt-get install --yes --quiet=2 --no-install-recommends redis-server; }; \
+	install || { "$${as_root[@]}" apt-get update --quiet=2 && install; } || missing; \
+	"$${as_root[@]}" service redis-server stop || true; \
+	"$${as_root[@]}" update-rc.d redis-server disable || true
 
 .PHONY: jars
 jars: | machine

@@ -13,11 +13,12 @@ from tidemark.ledger import Ranges
 
 
 class Checkpoint:
-    """One query's checkpoint folder, for a query with one Kafka source and one topic."""
+    """One query's checkpoint folder, as far as it tells of one of its Kafka sources, which has one topic."""
 
-    def __init__(self, path: Path, topic: str) -> None:
+    def __init__(self, path: Path, topic: str, source: int = 0) -> None:
         self.path = path
         self.topic = topic
+        self._source = source  # in the order in which the query's plan has them
 
     def exists(self) -> bool:
         """Tell whether a query was ever started on it."""
@@ -43,13 +44,13 @@ class Checkpoint:
     def ends(self, batch: int) -> dict[int, int]:
         """Give where each partition's range of a planned batch ends."""
         lines = (self.path / "offsets" / str(batch)).read_text().splitlines()
-        return self._positions(lines[2])
+        return self._positions(lines[2 + self._source])
 
     def starts(self, batch: int) -> dict[int, int]:
         """Give where each partition's range of a batch starts: where the one before it ended."""
         if batch > 0:
             return self.ends(batch - 1)
-        initial = (self.path / "sources" / "0" / "0").read_text()
+        initial = (self.path / "sources" / str(self._source) / "0").read_text()
         return self._positions(initial[initial.index("{") :])
 
     def archive(self) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 
 from streaming.host import StreamState
 from tidemark.settings import Settings
+from tidemark.status import DROPPED_LATE
 
 
 @contextmanager
@@ -40,12 +41,16 @@ def serve_health(settings: Settings, states: Sequence[StreamState]) -> Iterator[
 
 def described(state: StreamState) -> dict[str, Any]:
     """Describe a stream as `tidemark status` shows it."""
+    if state.query is not None:
+        state.late.take(state.query)
     progress = state.query.lastProgress if state.query is not None and state.query.isActive else None
     described: dict[str, Any] = {
         "name": state.name,
         "state": state.state,
         "restarts": state.restarts,
         "last_error": state.last_error,
+        "warning": state.stream.warning,
+        DROPPED_LATE: state.late.count,
     }
     if progress is None:
         return described | {"batch": None, "rows_per_second": None, "behind": None, "last_progress": None}

@@ -4,18 +4,21 @@ import logging
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
+from streaming.late_rows import LateRows
 from streaming.rules import RuleBreach
+from tidemark.errors import TidemarkError
 
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
+_LOOK_SECONDS = 2  # Spark remembers ten micro-batches
 _HEALTHY_SECONDS = 60.0  # a query that ran this long starts again with the first pause
 
 
@@ -25,19 +28,32 @@ class Stream(Protocol):
     name: str
     breach: RuleBreach | None
 
+    @property
+    def warning(self) -> str:
+        """Say what the stream goes on without; empty: nothing."""
+
     def start(self, spark: SparkSession) -> StreamingQuery:
         """Start the query."""
+
+    def failed(self, spark: SparkSession, error: Exception) -> None:
+        """Learn from a failure before the next start."""
 
 
 @dataclass
 class StreamState:
     """What is known of a stream, for health and status."""
 
-    name: str
+    stream: Stream
     state: str = "starting"  # starting, running, waiting, refused, stopped
     restarts: int = 0
     last_error: str = ""
     query: StreamingQuery | None = None
+    late: LateRows = field(default_factory=LateRows)
+
+    @property
+    def name(self) -> str:
+        """The stream's name."""
+        return self.stream.name
 
 
 class StreamHost:
@@ -45,7 +61,7 @@ class StreamHost:
 
     def __init__(self, stream: Stream, spark: SparkSession, owned: ExitStack) -> None:
         """Take a stream and the lock that makes this its one live instance; a refused stream gives the lock back."""
-        self.state = StreamState(stream.name)
+        self.state = StreamState(stream)
         self._owned = owned
         self._stream = stream
         self._spark = spark
@@ -83,7 +99,7 @@ class StreamHost:
             self._spark.sparkContext.setLocalProperty("spark.scheduler.pool", state.name)
             state.query = self._stream.start(self._spark)
             state.state = "running"
-            state.query.awaitTermination()
+            _await_end(state.query, state.late)
             state.state = "stopped"
         except RuleBreach as breach:
             self._refused(breach)
@@ -94,14 +110,31 @@ class StreamHost:
                 state.state = "stopped"
             else:
                 state.state = "waiting"
-                state.last_error = _first_lines(error)
+                state.last_error = _first_lines(self._learned_from(error))
                 log.warning("%s: failed, starts again: %s", state.name, state.last_error)
+
+    def _learned_from(self, error: Exception) -> Exception:
+        """Let the stream learn from its failure; give what stands in the way of the next start."""
+        try:
+            self._stream.failed(self._spark, error)
+        except TidemarkError as reason:
+            return reason
+        return error
 
     def _refused(self, breach: RuleBreach) -> None:
         self.state.state = "refused"
         self.state.last_error = str(breach)
         log.error("%s: stopped: %s", self.state.name, breach)
         self._owned.close()
+
+
+def _await_end(query: StreamingQuery, late: LateRows) -> None:
+    """Wait until the query ends, and count on the way what it drops."""
+    try:
+        while not query.awaitTermination(_LOOK_SECONDS):
+            late.take(query)
+    finally:
+        late.take(query)
 
 
 def _await_batch(query: StreamingQuery) -> None:

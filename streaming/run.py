@@ -11,7 +11,15 @@ from streaming.host import Stream, StreamHost
 from streaming.session import streams_session
 from streaming.speed import SpeedStream
 from streaming.streams.bronze import BronzeStream
+from streaming.streams.changes import ChangeStream
+from streaming.streams.enrichment import PAYMENT_RIDES, PAYMENTS_ENRICHED
+from streaming.streams.fraud_alerts import FRAUD_ALERTS
+from streaming.streams.log_errors import LOG_ERRORS
+from streaming.streams.mirror import MirrorStream
+from streaming.streams.product_sales import PRODUCT_SALES
 from streaming.streams.ride_counts import RIDE_COUNTS
+from streaming.streams.sensor_anomalies import SENSOR_ANOMALIES, silences
+from streaming.streams.sessions import SESSIONS
 from tidemark.contracts import Contract, read_contracts
 from tidemark.errors import TidemarkError
 from tidemark.locks import exclusive, owner_lock
@@ -19,7 +27,10 @@ from tidemark.settings import Settings
 
 log = logging.getLogger(__name__)
 
-SPEED_LAYERS = (RIDE_COUNTS,)
+SPEED_LAYERS = (
+    *(RIDE_COUNTS, PRODUCT_SALES, FRAUD_ALERTS, SENSOR_ANOMALIES, PAYMENTS_ENRICHED, PAYMENT_RIDES),
+    *(SESSIONS, LOG_ERRORS),
+)
 
 
 def main() -> None:
@@ -55,12 +66,14 @@ def arguments() -> argparse.Namespace:
 
 
 def all_streams(settings: Settings, contracts: dict[str, Contract]) -> list[Stream]:
-    """List every stream: bronze for each contract, and the speed layers."""
+    """List every stream: bronze for each contract, what else contracts ask for, and the speed layers."""
     streams: list[Stream] = [BronzeStream(contract, settings) for contract in contracts.values()]
-    for layer in SPEED_LAYERS:
-        if layer.contract in contracts:
-            streams.append(SpeedStream(layer, contracts[layer.contract], settings))
-    return streams
+    streams += [ChangeStream(each, settings) for each in contracts.values() if each.format == "debezium"]
+    read = {contract.topic for contract in contracts.values()}
+    streams += [MirrorStream(each, settings, read) for each in contracts.values() if each.mirror]
+    known = [layer for layer in SPEED_LAYERS if contracts.keys() >= {*layer.contracts, *layer.tables}]
+    layers = [*known, *silences(contracts)]
+    return [*streams, *(SpeedStream(layer, contracts, settings) for layer in layers)]
 
 
 def chosen(streams: list[Stream], names: list[str] | None) -> list[Stream]:

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import types as T
 
 from tidemark.ledger import Label
 from tidemark.names import quoted
 from tidemark.settings import Settings
+
+_LARGEST_RECORD = 32 * 1024 * 1024  # all of the memory in which Kafka's client keeps what is to be sent
 
 _BRONZE_PROPERTIES = {
     # The log is the ledger's only copy until upkeep has copied it.
@@ -56,15 +58,18 @@ def replace(rows: DataFrame, path: str, where: str, label: Label) -> None:
     writer.option("userMetadata", label.to_json()).save(path)
 
 
-def upsert(rows: DataFrame, path: str, key: Sequence[str]) -> None:
-    """Insert rows, or replace those with the same key: the newest state of each key wins."""
-    same = " AND ".join(f"old.{quoted(column)} = new.{quoted(column)}" for column in key)
-    target = DeltaTable.forPath(rows.sparkSession, path).alias("old")
-    merge = target.merge(rows.alias("new"), same)
-    merge.whenMatchedUpdateAll().whenNotMatchedInsertAll().execute()
-
-
 def publish(rows: DataFrame, settings: Settings, topic: str) -> None:
     """Send rows with `key` and `value` to a topic: at least once, under a key that a repeat has too."""
+    _to_kafka(rows, settings).option("topic", topic).save()
+
+
+def copy(records: DataFrame, settings: Settings) -> None:
+    """Send records to the topic and the partition that each names: at least once, in their order."""
+    # A record that is as large as its topic allows went there compressed, perhaps.
+    writer = _to_kafka(records, settings).option("kafka.max.request.size", str(_LARGEST_RECORD))
+    writer.option("kafka.compression.type", "zstd").save()
+
+
+def _to_kafka(rows: DataFrame, settings: Settings) -> DataFrameWriter:
     writer = rows.write.format("kafka").option("kafka.bootstrap.servers", settings.bootstrap)
-    writer.option("kafka.acks", "all").option("kafka.enable.idempotence", "true").option("topic", topic).save()
+    return writer.option("kafka.acks", "all").option("kafka.enable.idempotence", "true")

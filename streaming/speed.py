@@ -1,111 +1,149 @@
-"""The speed layer: stateful streams over a topic's good records, to a Delta table and a Kafka topic.
+"""The speed layer: stateful streams over the good records of topics, to a Delta table, and to Kafka and Redis.
 
-They read the topic, never bronze: a repair of bronze would break them. What they write is provisional
+They read the topics, never bronze: a repair of bronze would break them. What they write is provisional
 (`is_final = false`) until a batch job has recomputed the day by the same transform.
 """
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.streaming import StreamingQuery
 
+from streaming.current_table import current_table
+from streaming.fence import fence
+from streaming.good_rows import GoodRows
+from streaming.redis_sink import RedisSink
 from streaming.rules import RuleBreach
-from streaming.sinks import create_table, publish, upsert
-from streaming.sources import from_the_beginning, topic_stream
-from streaming.transforms.bronze import bronze_rows
-from tidemark import bronze
+from streaming.sinks import publish
+from streaming.speed_table import UPDATED_AT, Completed, SpeedTable
 from tidemark.contracts import Contract
+from tidemark.locks import driver_lock
+from tidemark.redis_hashes import HashLayout
 from tidemark.settings import Settings
 from tidemark.topics import Topics
 
 log = logging.getLogger(__name__)
 
+WINDOW_END = "window_end"  # of sessions; they are written once, when they are closed
+
 
 @dataclass(frozen=True)
 class SpeedLayer:
-    """A windowed stream, as a value."""
+    """A stateful stream, as a value."""
 
     name: str
-    contract: str
-    transform: Callable[[DataFrame], DataFrame]
+    contracts: tuple[str, ...]
+    transform: Callable[..., DataFrame]  # takes the good rows of each contract, in that order
     columns: str  # of the transform's result, as DDL
-    key: tuple[str, ...]
-    topic: str
-    watermark_minutes: int
+    key: tuple[str, ...]  # of the table: there is one row for each
+    event_time: str  # the column that says which time a row means; never null
+    watermark_minutes: tuple[int, ...]  # one for each contract
     longest_window_minutes: int
+    output_mode: Literal["update", "append"] = "update"
     trigger: str = "5 seconds"
+    topic: str | None = None
+    tables: tuple[str, ...] = ()  # of the speed layer: read anew in each micro-batch, given after the contracts' rows
+    hashes: HashLayout | None = None
+    completed: Completed | None = None  # makes the table's rows of results that are not yet; for no topic or hashes
+    gap_minutes: int = 0  # what a row depends on before its event time: a rebuild begins earlier by as much
+
+    @property
+    def closes_windows(self) -> bool:
+        """Tell whether a window is written once, when it is closed."""
+        return self.output_mode == "append" and WINDOW_END in self.schema.names
 
     @property
     def schema(self) -> T.StructType:
         """The table's schema."""
-        ddl = f"{self.columns}, is_final boolean, updated_at timestamp"
+        ddl = f"{self.columns}, is_final boolean, {UPDATED_AT} timestamp"
         return cast(T.StructType, T.StructType.fromDDL(ddl))
 
 
 class SpeedStream:
     """The always-on query of one speed layer."""
 
-    def __init__(self, layer: SpeedLayer, contract: Contract, settings: Settings) -> None:
+    def __init__(self, layer: SpeedLayer, contracts: Mapping[str, Contract], settings: Settings) -> None:
         self.name = layer.name
         self.breach: RuleBreach | None = None
         self._layer = layer
-        self._contract = contract
         self._settings = settings
+        named = enumerate(layer.contracts)
+        self._sources = [GoodRows(contracts[name], settings, layer.name, number) for number, name in named]
+        self._tables = [current_table(contracts[name], settings) for name in layer.tables]
         self._topics = Topics(settings.bootstrap)
-        self._table = settings.table("speed", layer.name)
+        self._path = settings.table("speed", layer.name)
+        self._table = SpeedTable(self._path, layer.key, layer.event_time, layer.completed)
         self._checkpoint = settings.checkpoint(layer.name)
+        self._redis = RedisSink(layer.hashes, settings) if layer.hashes else None
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with a sink that the stream does without; empty: nothing."""
+        return self._redis.warning if self._redis else ""
 
     def start(self, spark: SparkSession) -> StreamingQuery:
-        """Create what is missing (topics, table), then start the query."""
-        for topic in (self._contract.topic, self._layer.topic):
-            self._topics.ensure(topic, self._settings.topic_partitions)
-        create_table(spark, self._table, self._layer.schema)
-        partitions = self._topics.partitions(self._contract.topic)
-        start: Mapping[str, str] = {"startingOffsets": from_the_beginning(self._contract.topic, partitions, {})}
-        if not (self._checkpoint / "metadata").exists():
-            start = self._resume(spark) or start
-        records = topic_stream(spark, self._settings, self._contract.topic, start)
-        events = bronze_rows(records, self._contract, F.current_timestamp(), self._settings.future_limit_minutes)
-        good = events.where((F.size(bronze.ERRORS) == 0) & F.col(bronze.VALUE).isNotNull())
-        watched = good.withWatermark(self._contract.event_time, f"{self._layer.watermark_minutes} minutes")
-        writer = self._layer.transform(watched).writeStream.queryName(self.name).outputMode("update")
+        """Create what is missing (topics, table), then start the query.
+
+        Raises:
+            LockHeld: a driver of an earlier instance still lives.
+        """
+        fence(spark, driver_lock(self._settings.locks, self.name), self._path)
+        if self._layer.topic:
+            self._topics.ensure(self._layer.topic, self._settings.topic_partitions)
+        self._table.create(to_arrow_schema(self._layer.schema))
+        start = {} if (self._checkpoint / "metadata").exists() else self._resume()
+        results = self._layer.transform(*self._watched(spark, start), *(each.read(spark) for each in self._tables))
+        writer = results.writeStream.queryName(self.name).outputMode(self._layer.output_mode)
         writer = writer.trigger(processingTime=self._layer.trigger).foreachBatch(self._write)
         return writer.option("checkpointLocation", str(self._checkpoint)).start()
 
-    def _write(self, windows: DataFrame, batch: int) -> None:
-        """Write a micro-batch's windows; each has its whole state, so that a repeat changes nothing."""
-        floor = read_floor(self._floor_file)
-        kept = windows if floor is None else windows.where(F.col("window_start") >= F.lit(floor))
-        rows = kept.withColumns({"is_final": F.lit(False), "updated_at": F.current_timestamp()}).persist()
+    def failed(self, spark: SparkSession, error: Exception) -> None:
+        """Learn from a failure before the next start."""
+        for source in self._sources:
+            source.learn(spark, error)
+
+    def _watched(self, spark: SparkSession, start: Mapping[str, str]) -> Iterator[DataFrame]:
+        for source, minutes in zip(self._sources, self._layer.watermark_minutes, strict=True):
+            yield source.stream(spark, start).withWatermark(source.contract.event_time, f"{minutes} minutes")
+
+    def _write(self, results: DataFrame, batch: int) -> None:
+        """Write a micro-batch's results; each has its whole state, so that a repeat changes nothing."""
+        kept = writable(results, self._floor_file, self._layer)
+        rows = kept.withColumns({"is_final": F.lit(False), UPDATED_AT: F.current_timestamp()}).persist()
         try:
-            if rows.isEmpty():
-                return
-            upsert(rows, self._table, self._layer.key)
-            publish(keyed(rows, self._layer), self._settings, self._layer.topic)
+            landing = rows.toArrow()
+            self._table.upsert(landing)
+            if self._layer.topic and len(landing):
+                publish(keyed(rows, self._layer), self._settings, self._layer.topic)
+            if self._redis:
+                self._redis.write(landing)
         finally:
             rows.unpersist()
 
-    def _resume(self, spark: SparkSession) -> Mapping[str, str] | None:
+    def _resume(self) -> Mapping[str, str]:
         """Say where a stream starts whose checkpoint is lost: early enough to rebuild every open window.
 
-        Windows begun before that were closed; their state can't be rebuilt whole, so they are never written again.
+        What begins before that was closed; its state can't be rebuilt whole, so it is never written again. Nothing:
+        the table is empty.
         """
-        newest = spark.read.format("delta").load(self._table).agg(F.max("window_end")).collect()[0][0]
+        newest = self._table.newest()
         if newest is None:
-            return None
+            return {}
         floor = floor_of(newest, self._layer)
         self._floor_file.parent.mkdir(parents=True, exist_ok=True)
-        self._floor_file.write_text(json.dumps({"floor": floor.isoformat()}))
+        closed = self._table.newest(WINDOW_END) if self._layer.closes_windows else None
+        self._floor_file.write_text(json.dumps({"floor": floor.isoformat(), "closed": closed and closed.isoformat()}))
         # A record may be stamped before the event time it carries, by as much as the limit for future times.
-        earliest = floor - timedelta(minutes=self._settings.future_limit_minutes)
+        earliest = floor - timedelta(minutes=self._layer.gap_minutes + self._settings.future_limit_minutes)
         log.warning("%s: checkpoint lost: rebuilds windows from %s", self.name, floor)
         return {
             "startingTimestamp": str(int(earliest.timestamp() * 1000)),
@@ -117,18 +155,25 @@ class SpeedStream:
         return self._checkpoint.with_name(f"{self.name}.floor.json")
 
 
-def floor_of(newest_window_end: datetime, layer: SpeedLayer) -> datetime:
-    """Give the start of the first window that may still have been open, to the minute below."""
-    behind = layer.watermark_minutes + 2 * layer.longest_window_minutes
-    return (newest_window_end - timedelta(minutes=behind)).replace(second=0, microsecond=0)
+def floor_of(newest: datetime, layer: SpeedLayer) -> datetime:
+    """Give the start of the first window that may have been open when the newest was written, to the minute below."""
+    behind = max(layer.watermark_minutes) + 2 * layer.longest_window_minutes
+    return (newest - timedelta(minutes=behind)).replace(second=0, microsecond=0)
 
 
-def read_floor(path: Path) -> datetime | None:
-    """Read the start of the first window that a rebuilt stream may write; None: any."""
-    return datetime.fromisoformat(json.loads(path.read_text())["floor"]) if path.exists() else None
+def writable(results: DataFrame, path: Path, layer: SpeedLayer) -> DataFrame:
+    """Leave out what a rebuilt stream may not write: what begins before its floor, and sessions that were closed.
+
+    They are in the table, and the rebuilt ones may have views that came too late for them.
+    """
+    if not path.exists():
+        return results
+    times = {name: text and datetime.fromisoformat(text) for name, text in json.loads(path.read_text()).items()}
+    kept = results.where(F.col(layer.event_time) >= F.lit(times["floor"]))
+    return kept.where(F.col(WINDOW_END) > F.lit(times["closed"])) if times.get("closed") else kept
 
 
 def keyed(rows: DataFrame, layer: SpeedLayer) -> DataFrame:
-    """Give the Kafka record of each row, under a key that the same window has again."""
+    """Give the Kafka record of each row, under a key that the same row has again."""
     key = F.concat_ws("|", *[F.col(column).cast("string") for column in layer.key])
     return rows.select(key.alias("key"), F.to_json(F.struct("*")).alias("value"))

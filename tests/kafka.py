@@ -42,7 +42,7 @@ class Broker:
         if self._process is None:
             with self._log.open("ab") as log:
                 command = self._command("kafka.Kafka", str(self._properties))
-                self._process = subprocess.Popen([*_dies_with_us(), *command], stdout=log, stderr=log)
+                self._process = subprocess.Popen([*dies_with_us(), *command], stdout=log, stderr=log)
             self._wait_until_ready(self._process)
 
     def stop(self) -> None:
@@ -143,6 +143,7 @@ def free_ports(count: int) -> Sequence[int]:
         return [int(each.getsockname()[1]) for each in sockets]
 
 
-def _dies_with_us() -> list[str]:
+def dies_with_us() -> list[str]:
+    """Give the words before a command that end it with the test run."""
     # A killed test run must leave no broker behind; where there is no setpriv (not Linux), that is lost
     return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []

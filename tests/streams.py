@@ -26,10 +26,15 @@ def settings_in(home: Path, broker: Broker, **changes: Any) -> Settings:
 
 def ride_contract(folder: Path, topic: str) -> Contract:
     """Write the ride contract for another topic, in a folder of contracts, and read it."""
-    text = (ROOT / "contracts" / "ride_events.yaml").read_text()
+    return contract_on("ride_events", folder, topic)
+
+
+def contract_on(name: str, folder: Path, topic: str) -> Contract:
+    """Write a contract of ours for another topic, in a folder of contracts, and read it."""
+    text = (ROOT / "contracts" / f"{name}.yaml").read_text()
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "ride_events.yaml"
-    path.write_text(text.replace("topic: ride_events", f"topic: {topic}"))
+    path = folder / f"{name}.yaml"
+    path.write_text(text.replace(f"topic: {name}", f"topic: {topic}"))
     return read_contract(path)
 
 

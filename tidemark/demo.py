@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow.compute as pc
@@ -20,13 +21,23 @@ from tidemark.contracts import Contract, read_contracts
 from tidemark.errors import TidemarkError
 from tidemark.ledger import Ledger, ends
 from tidemark.settings import Settings
+from tidemark.status import DROPPED_LATE, stream_statuses
 from tidemark.topics import Topics
 
 T = TypeVar("T")
 Say = Callable[[str], None]
 
 DAG = "build_lakehouse"
-COUNTS = {"ride_events": 200_000, "sales_events": 100_000}
+COUNTS = {
+    # Four events of a ride for each payment: so the payments find their rides.
+    "ride_events": 200_000,
+    "card_payments": 50_000,
+    "sales_events": 100_000,
+    "page_views": 30_000,
+    "sensor_readings": 30_000,
+    "app_logs": 30_000,
+    "customers": 5_000,
+}
 RATES = ("--bad-rate", "0.02", "--duplicate-rate", "0.03", "--late-rate", "0.01")
 MODELS = {
     "ride_events": ("stg_rides", "fct_rides_hourly"),
@@ -46,15 +57,26 @@ class Outcome:
     good: int
     quarantined: Mapping[str, int]  # by reason
     proof: Mapping[str, Any]
-    silver: int
-    gold: int
+    silver: int | None  # None: it has no model yet
+    gold: int | None
+
+
+@dataclass(frozen=True)
+class StreamOutcome:
+    """What a stream of the speed layer has written; `dropped` is what it dropped as late, as Spark counts it."""
+
+    name: str
+    state: str
+    rows: int
+    dropped: int
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo found: each contract's outcome, the DAG's tasks, the seconds of each step."""
+    """What the demo found: each contract's outcome, each stream, the DAG's tasks, the seconds of each step."""
 
     outcomes: list[Outcome]
+    streams: list[StreamOutcome]
     tasks: Mapping[str, str]
     seconds: Mapping[str, float]
 
@@ -79,12 +101,13 @@ def run_demo(settings: Settings, say: Say, scale: float = 1.0) -> Demo:
         return result
 
     timed("start everything", lambda: lifecycle.up(settings, "all", say))
-    produced = timed("produce", lambda: {each.id: _produce(each, scale, say) for each in contracts})
+    seed = int(time.time())  # one for all: they tell of the same rides and customers
+    produced = timed("produce", lambda: {each.id: _produce(each, scale, seed, say) for each in contracts})
     timed("land in bronze", lambda: _await_landed(settings, contracts, say))
     tasks = timed(f"Airflow runs {DAG}", lambda: _build(settings, say))
     proofs = timed("prove", lambda: {each.id: _prove(each, say) for each in contracts})
     outcomes = [_outcome(settings, each, produced[each.id], proofs[each.id]) for each in contracts]
-    return Demo(outcomes, tasks, seconds)
+    return Demo(outcomes, _streams(settings), tasks, seconds)
 
 
 def links(settings: Settings) -> dict[str, str]:
@@ -98,8 +121,9 @@ def links(settings: Settings) -> dict[str, str]:
     }
 
 
-def _produce(contract: Contract, scale: float, say: Say) -> int:
-    command = commands.produce(contract.id, max(1, round(COUNTS[contract.id] * scale)), *RATES)
+def _produce(contract: Contract, scale: float, seed: int, say: Say) -> int:
+    count = max(1, round(COUNTS[contract.id] * scale))
+    command = commands.produce(contract.id, count, "--seed", str(seed), *RATES)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # progress goes to the terminal
     if done.returncode:
         raise TidemarkError(f"{contract.id}: producing failed", "read the lines above")
@@ -174,9 +198,22 @@ def _outcome(settings: Settings, contract: Contract, produced: int, proof: Mappi
     errors = DeltaTable(settings.table("bronze", contract.id)).to_pyarrow_dataset().to_table([ERRORS]).column(ERRORS)
     good = int(pc.sum(pc.equal(pc.list_value_length(errors), 0)).as_py() or 0)
     reasons = Counter(pc.list_flatten(errors).to_pylist())
-    silver, gold = MODELS[contract.id]
-    rows = (_rows(settings.table("silver", silver)), _rows(settings.table("gold", gold)))
-    return Outcome(contract.id, produced, good, dict(reasons.most_common()), proof, *rows)
+    models = zip(("silver", "gold"), MODELS.get(contract.id, ()), strict=False)
+    rows = {layer: _rows(settings.table(layer, model)) for layer, model in models}
+    counts = (rows.get("silver"), rows.get("gold"))
+    return Outcome(contract.id, produced, good, dict(reasons.most_common()), proof, *counts)
+
+
+def _streams(settings: Settings) -> list[StreamOutcome]:
+    """Tell of each table of the speed layer which state its stream is in."""
+    states = {str(each["name"]): each for each in stream_statuses(settings)}
+    found = []
+    for path in sorted(Path(settings.lake_root, "speed").glob("*/_delta_log")):
+        table = path.parent.name
+        state = states.get(table) or states.get(f"current_{table.removesuffix('_history')}", {})
+        rows = _rows(settings.table("speed", table))
+        found.append(StreamOutcome(table, state.get("state", "gone"), rows, state.get(DROPPED_LATE, 0)))
+    return found
 
 
 def _rows(table: str) -> int:

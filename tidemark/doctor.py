@@ -11,13 +11,13 @@ from pathlib import Path
 
 import psutil
 
-from tidemark import ports
+from tidemark import ports, redis_server
 from tidemark.contracts import read_contracts
 from tidemark.errors import TidemarkError
 from tidemark.leftovers import left_behind
 from tidemark.programs import java
 from tidemark.services import all_services
-from tidemark.settings import ROOT, Settings
+from tidemark.settings import ROOT, Settings, without_password
 from tidemark.supervisor import Supervisor, socket_path
 
 _GIB = 2**30
@@ -41,6 +41,7 @@ def examine(settings: Settings) -> list[Finding]:
         python,
         java_17,
         maven,
+        redis,
         lake_environment,
         airflow_environment,
         jars,
@@ -72,6 +73,13 @@ def maven(settings: Settings) -> Finding:
     found = shutil.which("mvn") or "not found"
     is_ok = found != "not found" or (settings.jars / ".complete").exists()
     return Finding("Maven", is_ok, found, "sudo apt-get install maven")
+
+
+def redis(settings: Settings) -> Finding:
+    """Check that Redis is there, unless another one is named: without it the streams go on, to Delta alone."""
+    elsewhere = without_password(settings.redis_url) if settings.redis_url else None
+    found = elsewhere or redis_server.program() or "not found"
+    return Finding("Redis", found != "not found", found, redis_server.INSTALL)
 
 
 def lake_environment(settings: Settings) -> Finding:

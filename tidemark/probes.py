@@ -6,6 +6,7 @@ used: a command that asks for one service must not pay for the clients of all.
 """
 
 import json
+import socket
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -57,6 +58,23 @@ class HttpProbe:
     def ready(self, since: float) -> bool:
         """Fetch the address."""
         return fetched(self.url) is not None
+
+
+@dataclass(frozen=True)
+class RedisProbe:
+    """Redis answers PING."""
+
+    host: str
+    port: int
+
+    def ready(self, since: float) -> bool:
+        """Send the one word: it needs no client."""
+        try:
+            with socket.create_connection((self.host, self.port), _PATIENCE) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(7) == b"+PONG\r\n"
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidemark import airflow_env, kafka_broker
+from tidemark import airflow_env, kafka_broker, redis_server, registry_server
 from tidemark.errors import TidemarkError
 from tidemark.ports import Port
-from tidemark.probes import AirflowProbe, HttpProbe, KafkaProbe, Probe, WarehouseProbe
+from tidemark.probes import AirflowProbe, HttpProbe, KafkaProbe, Probe, RedisProbe, WarehouseProbe
 from tidemark.programs import spark_environment
 from tidemark.settings import Settings, variable
 
@@ -42,10 +42,19 @@ class Service:
 
 
 def all_services(settings: Settings) -> tuple[Service, ...]:
-    """Give the services in the order of their start; no broker of ours where TIDEMARK_KAFKA_BOOTSTRAP names another."""
+    """Give the services in the order of their start; none of ours where a setting names another in its place."""
     broker = () if settings.kafka_bootstrap else (kafka(settings),)
-    ours = (*broker, streams(settings), warehouse(settings), *airflow(settings))
+    hashes = () if settings.redis_url or absent(settings) else (redis(settings),)
+    schemas = () if settings.registry_url else (registry(settings),)
+    ours = (*broker, *schemas, *hashes, streams(settings), warehouse(settings), *airflow(settings))
     return tuple(sorted(ours, key=lambda service: service.order))
+
+
+def absent(settings: Settings) -> list[str]:
+    """Say which services this machine can't have, what is lost by it, and how to mend it."""
+    if settings.redis_url or redis_server.program():
+        return []
+    return [f"redis is not installed: product_sales goes to Delta alone\n  fix: {redis_server.INSTALL}"]
 
 
 def selected(settings: Settings, word: str) -> tuple[Service, ...]:
@@ -95,6 +104,36 @@ def kafka(settings: Settings) -> Service:
             Port("TIDEMARK_CONTROLLER_PORT", settings.controller_port),
         ),
         prepare=kafka_broker.prepare,
+    )
+
+
+def registry(settings: Settings) -> Service:
+    """Give the embedded schema registry. Streams do not wait for it: known schemas are kept on disk."""
+    return Service(
+        name="registry",
+        command=registry_server.registry_command(settings),
+        environment=registry_server.registry_environment(settings),
+        folder=registry_server.folder(settings),
+        probe=HttpProbe(f"{settings.registry_address}/subjects"),
+        group="streams",
+        order=10,
+        ports=(Port("TIDEMARK_REGISTRY_PORT", settings.registry_port),),
+        prepare=registry_server.prepare,
+    )
+
+
+def redis(settings: Settings) -> Service:
+    """Give the embedded Redis."""
+    return Service(
+        name="redis",
+        command=redis_server.server_command(settings),
+        environment={},
+        folder=redis_server.folder(settings),
+        probe=RedisProbe(settings.host, settings.redis_port),
+        group="streams",
+        order=10,
+        ports=(Port("TIDEMARK_REDIS_PORT", settings.redis_port),),
+        prepare=redis_server.prepare,
     )
 
 

@@ -7,6 +7,7 @@ settings. `docs/settings.md` is made from the descriptions below, by `tidemark s
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,7 +33,28 @@ def _lake(root: str) -> str:
     return root.removeprefix("file://")
 
 
+def _redis(url: str) -> str:
+    if url and not (url.startswith(("redis://", "rediss://")) and _has_a_place(url)):
+        raise ValueError("allowed is redis://[[user]:password@]host[:port][/database], or rediss:// for TLS")
+    return url
+
+
+def _registry(url: str) -> str:
+    if url and not (url.startswith(("http://", "https://")) and _has_a_place(url)):
+        raise ValueError("allowed is http://[user:password@]host[:port][/path], or https://")
+    return url
+
+
+def _has_a_place(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname) and urlsplit(url).port != 0
+    except ValueError:  # its text would have a part of the password
+        return False
+
+
 Port = Annotated[int, AfterValidator(_port)]
+RegistryUrl = Annotated[str, AfterValidator(_registry)]
+RedisUrl = Annotated[str, AfterValidator(_redis)]
 Lake = Annotated[str, AfterValidator(_lake)]
 
 
@@ -59,11 +81,21 @@ class Settings(BaseSettings):
     )
     base_airflow_port: Port = Field(8080, alias="TIDEMARK_AIRFLOW_PORT", description="Airflow's UI and REST API.")
     base_streams_port: Port = Field(9108, alias="TIDEMARK_STREAMS_PORT", description="The streams' health and metrics.")
+    base_registry_port: Port = Field(8081, alias="TIDEMARK_REGISTRY_PORT", description="The embedded schema registry.")
+    base_redis_port: Port = Field(6379, alias="TIDEMARK_REDIS_PORT", description="The embedded Redis.")
     base_log_port: Port = Field(8793, alias="TIDEMARK_AIRFLOW_LOG_PORT", description="Airflow's task logs.")
     base_trigger_log_port: Port = Field(8794, alias="TIDEMARK_AIRFLOW_TRIGGER_LOG_PORT", description="Triggerer logs.")
 
     kafka_bootstrap: str = Field("", description="Kafka's address; empty: the embedded broker.")
     topic_partitions: int = Field(2, ge=1, le=1000, description="Partitions of a topic that Tidemark creates.")
+
+    registry_url: RegistryUrl = Field(
+        "", repr=False, description="Schema registry elsewhere, its Confluent API; empty: the embedded one."
+    )
+    redis_url: RedisUrl = Field(
+        "", repr=False, description="Redis elsewhere, its password in it; empty: the embedded one."
+    )
+    redis_memory: str = Field("256mb", pattern=r"^\d+mb$", description="Memory of the embedded Redis.")
 
     spark_master: str = Field("local[4]", description="Master of the streams' driver.")
     spark_remote: str = Field("", description="Spark Connect address of batch jobs; empty: the embedded warehouse.")
@@ -113,6 +145,14 @@ class Settings(BaseSettings):
         return self.base_streams_port + self.port_offset
 
     @cached_property
+    def registry_port(self) -> int:
+        return self.base_registry_port + self.port_offset
+
+    @cached_property
+    def redis_port(self) -> int:
+        return self.base_redis_port + self.port_offset
+
+    @cached_property
     def airflow_log_port(self) -> int:
         return self.base_log_port + self.port_offset
 
@@ -124,6 +164,16 @@ class Settings(BaseSettings):
     def bootstrap(self) -> str:
         """Kafka's address."""
         return self.kafka_bootstrap or f"{self.host}:{self.kafka_port}"
+
+    @cached_property
+    def registry_address(self) -> str:
+        """The registry's address; it may have a password: show it `without_password`."""
+        return self.registry_url or f"http://{self.host}:{self.registry_port}/apis/ccompat/v7"
+
+    @cached_property
+    def redis_address(self) -> str:
+        """Redis' address; it may have a password: show it `without_password`."""
+        return self.redis_url or f"redis://{self.host}:{self.redis_port}/0"
 
     @cached_property
     def connect_url(self) -> str:
@@ -165,8 +215,15 @@ def _explained(error: ValidationError) -> str:
         name = str(problem["loc"][0])
         message = problem["msg"].removeprefix("Value error, ")
         variable = name if name.startswith("TIDEMARK_") else f"TIDEMARK_{name.upper()}"
-        lines.append(f"{variable}: found {problem['input']!r}; {message}")
+        found = without_password(str(problem["input"])) if variable.endswith("_URL") else problem["input"]
+        lines.append(f"{variable}: found {found!r}; {message}")
     return "\n".join(lines)
+
+
+def without_password(url: str) -> str:
+    """Give an address as it may be shown: what stands before its host is left out, and a doubtful one altogether."""
+    scheme, is_url, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if is_url and "?" not in rest else "***"
 
 
 def variable(name: str) -> str:

@@ -12,6 +12,8 @@ from tidemark.services import Service, all_services, log_file
 from tidemark.settings import Settings
 from tidemark.supervisor import Process, Supervisor
 
+DROPPED_LATE = "numRowsDroppedByWatermark"  # as Spark calls it: rows of state, after partial aggregation
+
 # supervisord's words, and ours.
 _STATES = {
     "STOPPED": "stopped",

@@ -125,13 +125,17 @@ class Topics:
 
     def is_compacted(self, name: str) -> bool:
         """Tell whether Kafka removes the older records of a key from the topic."""
+        return "compact" in self.config(name)["cleanup.policy"].split(",")
+
+    def config(self, name: str) -> dict[str, str]:
+        """Give the topic's settings, its own and those that the broker has for all."""
         topic = ConfigResource(ResourceType.TOPIC, name)
 
-        def policy() -> str:
+        def described() -> dict[str, str]:
             entries = self._admin.describe_configs([topic], request_timeout=self._timeout)[topic].result()
-            return str(entries["cleanup.policy"].value)
+            return {key: str(entry.value) for key, entry in entries.items()}
 
-        return "compact" in self._answer(f"read the settings of topic {name!r}", name, policy).split(",")
+        return self._answer(f"read the settings of topic {name!r}", name, described)
 
     def delete(self, name: str) -> None:
         """Delete the topic and wait until it is gone."""

@@ -5,11 +5,12 @@ from streaming.transforms.windows import counted_rides
 
 RIDE_COUNTS = SpeedLayer(
     name="ride_counts",
-    contract="ride_events",
+    contracts=("ride_events",),
     transform=counted_rides,
     columns="event_type string, window_start timestamp, window_end timestamp, count_events bigint",
     key=("event_type", "window_start"),
-    topic="ride_event_counts",
-    watermark_minutes=10,
+    event_time="window_start",
+    watermark_minutes=(10,),
     longest_window_minutes=1,
+    topic="ride_event_counts",
 )

@@ -15,7 +15,18 @@ from tidemark.settings import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-PORTS = ("KAFKA", "CONTROLLER", "THRIFT", "CONNECT", "AIRFLOW", "STREAMS", "AIRFLOW_LOG", "AIRFLOW_TRIGGER_LOG")
+PORTS = (
+    "KAFKA",
+    "CONTROLLER",
+    "THRIFT",
+    "CONNECT",
+    "AIRFLOW",
+    "STREAMS",
+    "REGISTRY",
+    "REDIS",
+    "AIRFLOW_LOG",
+    "AIRFLOW_TRIGGER_LOG",
+)
 
 
 class Lakehouse:

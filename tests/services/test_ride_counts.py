@@ -16,6 +16,8 @@ from confluent_kafka.admin import AdminClient
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from streaming.health import described
+from streaming.host import StreamState
 from streaming.speed import SpeedStream
 from streaming.streams.ride_counts import RIDE_COUNTS
 from tests.kafka import Broker
@@ -36,7 +38,8 @@ class House:
         self.spark = spark
         self.settings = settings_in(home, broker)
         self.contract = ride_contract(home / "contracts", broker.topic(partitions=2))
-        self.layer = replace(RIDE_COUNTS, topic=f"counts_{uuid.uuid4().hex}", trigger="0 seconds")
+        self.counts = f"counts_{uuid.uuid4().hex}"
+        self.layer = replace(RIDE_COUNTS, topic=self.counts, trigger="0 seconds")
         self.sent: list[Event] = []
         self.now = datetime.now(UTC)
         self._random = Random(5)
@@ -58,7 +61,10 @@ class House:
         send(self.broker, self.contract.topic, [each for pair in zip(values, bad, strict=True) for each in pair])
 
     def land(self) -> None:
-        land(SpeedStream(self.layer, self.contract, self.settings), self.spark)
+        land(self.stream(), self.spark)
+
+    def stream(self) -> SpeedStream:
+        return SpeedStream(self.layer, {"ride_events": self.contract}, self.settings)
 
     @property
     def table(self) -> set[Count]:
@@ -67,9 +73,9 @@ class House:
     @property
     def topic(self) -> set[Count]:
         """Give the newest record of each key."""
-        bounds = Topics(self.broker.bootstrap).bounds(self.layer.topic)
+        bounds = Topics(self.broker.bootstrap).bounds(self.counts)
         consumer = Consumer({"bootstrap.servers": self.broker.bootstrap, "group.id": "test", "log_level": 0})
-        consumer.assign([TopicPartition(self.layer.topic, part, each.low) for part, each in bounds.items()])
+        consumer.assign([TopicPartition(self.counts, part, each.low) for part, each in bounds.items()])
         newest: dict[bytes, dict[str, Any]] = {}
         left = sum(each.high - each.low for each in bounds.values())
         while left:
@@ -103,15 +109,24 @@ def test_table_and_topic_have_the_exact_counts_over_a_restart(house: House) -> N
     assert house.table == house.topic == by_hand(house.sent)
 
 
-def test_what_is_late_beyond_the_watermark_changes_no_window(house: House) -> None:
-    house.send(50, minutes_ago=2)
-    house.land()
-    house.send(50, minutes_ago=1)  # the watermark is known when the next batch begins
-    house.land()
-    due = by_hand(house.sent)
-    house.send(50, minutes_ago=30)
-    house.land()
+def test_what_is_late_beyond_the_watermark_changes_no_window_and_is_counted(house: House) -> None:
+    stream = house.stream()
+    state = StreamState(stream, "running", query=stream.start(house.spark))
+    assert state.query
+    try:
+        house.send(50, minutes_ago=2)
+        state.query.processAllAvailable()  # the watermark is known when the next batch begins
+        due = by_hand(house.sent)
+        for minutes_ago in (30, 60):
+            house.send(50, minutes_ago=minutes_ago)
+            state.query.processAllAvailable()
+    finally:
+        state.query.stop()
     assert house.table == due
+    dropped = [described(state)["numRowsDroppedByWatermark"] for _ in range(2)]
+    # A window counts once in each micro-batch that has an event of it, and each event is in two windows.
+    assert len(by_hand(house.sent[50:])) <= dropped[0] <= 2 * 100
+    assert dropped[0] == dropped[1]
 
 
 def test_a_deleted_checkpoint_rebuilds_open_windows_and_leaves_older_ones(house: House) -> None:

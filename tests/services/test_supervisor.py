@@ -26,7 +26,7 @@ from tidemark.status import ServiceStatus, service_statuses
 from tidemark.supervisor import Supervisor, socket_path
 from tidemark.waiting import Waiting
 
-PORTS = ("KAFKA", "CONTROLLER", "THRIFT", "CONNECT", "AIRFLOW", "STREAMS")
+PORTS = ("KAFKA", "CONTROLLER", "THRIFT", "CONNECT", "AIRFLOW", "STREAMS", "REDIS", "REGISTRY")
 HIDDEN = f"{sys.executable} -c 'import os, time; os.setsid(); time.sleep(1000)'"  # leaves its process group
 
 
@@ -68,7 +68,7 @@ def gone(pid: int) -> bool:
 
 def test_status_works_while_nothing_runs(tmp_path: Path) -> None:
     statuses = service_statuses(settings_in(tmp_path))
-    assert len(statuses) == 7
+    assert len(statuses) == 9
     assert {(status.state, status.pid, status.ready) for status in statuses} == {("stopped", None, False)}
 
 
@@ -82,6 +82,17 @@ def test_up_returns_when_kafka_answers_and_status_says_so(settings: Settings, mo
     assert psutil.Process(found["pid"]).cmdline()[-2] == "kafka.Kafka"
     assert "Kafka Server started" in Path(found["log"]).read_text(encoding="utf-8")
     assert answer["streams"] == []
+
+
+def test_redis_comes_up_alone_answers_and_goes(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    try:
+        lifecycle.up(settings, "redis", print)
+        assert {status.name for status in service_statuses(settings) if status.ready} == {"redis"}
+    finally:
+        lifecycle.down(settings, "redis", print)
+    assert ours(settings) == []
+    assert "Redis is now ready to exit, bye bye" in log_file(settings, "redis").read_text(encoding="utf-8")
 
 
 def test_up_twice_leaves_the_running_broker_alone(settings: Settings) -> None:

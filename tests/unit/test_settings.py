@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from tidemark.errors import TidemarkError
-from tidemark.settings import Settings
+from tidemark.settings import Settings, without_password
 
 pytestmark = pytest.mark.unit
 
@@ -17,6 +17,8 @@ PORTS = {
     "connect_port": 15002,
     "airflow_port": 8080,
     "streams_port": 9108,
+    "redis_port": 6379,
+    "registry_port": 8081,
     "airflow_log_port": 8793,
     "airflow_trigger_log_port": 8794,
 }
@@ -33,6 +35,7 @@ WRONG = [
     ("TIDEMARK_STREAMS_MEMORY", "2 GB", r"match pattern '^\d+[mg]$'"),
     ("TIDEMARK_MAX_OFFSETS_PER_TRIGGER", "0", "greater than or equal to 1"),
     ("TIDEMARK_FUTURE_LIMIT_MINUTES", "-5", "greater than or equal to 0"),
+    ("TIDEMARK_REDIS_MEMORY", "1g", r"match pattern '^\d+mb$'"),
     ("TIDEMARK_LOG_LEVEL", "LOUD", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
 ]
 
@@ -75,7 +78,7 @@ def test_every_port_has_its_default() -> None:
 
 def test_every_port_that_is_a_setting_is_tested_here() -> None:
     assert {name for name in dir(Settings) if name.endswith("_port")} == set(PORTS)
-    assert sum(name.endswith("_port") for name in Settings.model_fields) == len(PORTS) == 8
+    assert sum(name.endswith("_port") for name in Settings.model_fields) == len(PORTS) == 10
 
 
 def test_the_offset_shifts_every_port(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,10 +112,34 @@ def test_addresses_follow_the_ports_unless_they_are_given(monkeypatch: pytest.Mo
     monkeypatch.setenv("TIDEMARK_PORT_OFFSET", "3")
     assert Settings.load().bootstrap == "127.0.0.1:9095"
     assert Settings.load().connect_url == "sc://127.0.0.1:15005"
+    assert Settings.load().redis_address == "redis://127.0.0.1:6382/0"
     monkeypatch.setenv("TIDEMARK_KAFKA_BOOTSTRAP", "broker:1")
     monkeypatch.setenv("TIDEMARK_SPARK_REMOTE", "sc://far:2")
+    monkeypatch.setenv("TIDEMARK_REDIS_URL", "rediss://far:3/1")
     assert Settings.load().bootstrap == "broker:1"
     assert Settings.load().connect_url == "sc://far:2"
+    assert Settings.load().redis_address == "rediss://far:3/1"
+
+
+@pytest.mark.parametrize("url", ["http://:geheim@far:1", "redis://:gehe/im@far", "far?password=geheim", "geheim"])
+def test_a_wrong_address_of_redis_is_refused_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("TIDEMARK_REDIS_URL", url)
+    with pytest.raises(TidemarkError, match=r"^TIDEMARK_REDIS_URL: found .*; allowed is redis://") as refused:
+        Settings.load()
+    assert "gehe" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://far:1/0", "redis://far:1/0"),
+        ("redis://user:ge@he/im@far:1/0", "redis://far:1/0"),
+        ("rediss://far?password=geheim", "***"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+    assert "geheim" not in repr(Settings.model_validate({"redis_url": url}))
 
 
 def test_all_state_is_under_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
 """`tidemark demo`"""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from tidemark.settings import Settings
+
+if TYPE_CHECKING:
+    from tidemark.demo import Demo
+
+_REASONS = 4  # how many of a contract's are shown: the most frequent ones
 
 
 def register(app: typer.Typer) -> None:
@@ -16,39 +21,59 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    scale: Annotated[float, typer.Option(min=0.001, max=100, help="The share of the 300,000 events.")] = 1.0,
+    scale: Annotated[float, typer.Option(min=0.001, max=100, help="The share of the 445,000 events.")] = 1.0,
 ) -> None:
-    """Start everything, produce 300,000 events, let Airflow build the lakehouse, prove both tables, show it all."""
+    """Start everything, produce 445,000 events, let Airflow build the lakehouse, prove every table, show it all."""
     # Its parts read Delta tables: other commands start faster without them.
-    from tidemark.demo import Demo, links, run_demo
+    from tidemark.demo import links, run_demo
 
     settings = Settings.load()
     console = Console()
-    found: Demo = run_demo(settings, console.print, scale)
-    table = Table("", *(outcome.contract for outcome in found.outcomes), title="Tidemark: the demo")
-    for column in table.columns[1:]:
-        column.justify = "right"
-    outcomes = found.outcomes
-    table.add_row("produced", *(f"{each.produced:,}" for each in outcomes))
-    table.add_row("bronze, good", *(f"{each.good:,}" for each in outcomes))
-    table.add_row("bronze, quarantined", *(f"{each.proof['quarantined']:,}" for each in outcomes))
-    for reason in sorted({reason for each in outcomes for reason in each.quarantined}):
-        table.add_row(f"  {reason}", *(f"{each.quarantined.get(reason, 0):,}" for each in outcomes), style="dim")
-    table.add_row("proven, landed once", *(f"{each.proof['landed_once']:,}" for each in outcomes), style="bold green")
-    table.add_row("twice / lost / phantom", *(_bad(each.proof) for each in outcomes))
-    table.add_row("silver, rows", *(f"{each.silver:,}" for each in outcomes))
-    table.add_row("gold, rows", *(f"{each.gold:,}" for each in outcomes))
-    gates = {task: state for task, state in found.tasks.items() if "gate" in task}
-    passed = sum(state == "success" for state in gates.values())
-    table.add_row("gates passed", f"{passed} of {len(gates)}", "")
-    table.add_section()
-    for step, seconds in found.seconds.items():
-        table.add_row(f"seconds: {step}", f"{seconds:.0f}", "")
-    table.add_row("seconds: all", f"{sum(found.seconds.values()):.0f}", "", style="bold")
-    console.print(table)
+    found = run_demo(settings, console.print, scale)
+    for table in (_contracts_table(found), _streams_table(found), _seconds_table(found)):
+        console.print(table)
     for name, link in links(settings).items():
         console.print(f"{name}: {link}", soft_wrap=True, highlight=False)
     console.print("Everything is still running; `make down` stops it.")
+
+
+def _contracts_table(found: "Demo") -> Table:
+    titles = ("produced", "good", "quarantined", "proven", "twice / lost / phantom", "silver", "gold")
+    table = Table("contract", title="Tidemark: the demo")
+    for title in titles:
+        table.add_column(title, justify="right", style="bold green" if title == "proven" else "")
+    for each in found.outcomes:
+        proven = (f"{each.proof['quarantined']:,}", f"{each.proof['landed_once']:,}", _bad(each.proof))
+        table.add_row(
+            each.contract, f"{each.produced:,}", f"{each.good:,}", *proven, _shown(each.silver), _shown(each.gold)
+        )
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in list(each.quarantined.items())[:_REASONS])
+        table.add_row(f"  [dim]{reasons}[/dim]" if reasons else "")
+    gates = [state for task, state in found.tasks.items() if "gate" in task]
+    table.caption = f"{gates.count('success')} of {len(gates)} gates passed"
+    return table
+
+
+def _streams_table(found: "Demo") -> Table:
+    table = Table("table of the speed layer", "its stream", title="Streams")
+    for title in ("rows", "dropped late"):
+        table.add_column(title, justify="right")
+    for each in found.streams:
+        table.add_row(each.name, each.state, f"{each.rows:,}", f"{each.dropped:,}")
+    return table
+
+
+def _seconds_table(found: "Demo") -> Table:
+    table = Table("step", title="Seconds")
+    table.add_column("", justify="right")
+    for step, seconds in found.seconds.items():
+        table.add_row(step, f"{seconds:.0f}")
+    table.add_row("all", f"{sum(found.seconds.values()):.0f}", style="bold")
+    return table
+
+
+def _shown(rows: int | None) -> str:
+    return "" if rows is None else f"{rows:,}"
 
 
 def _bad(proof: Mapping[str, Any]) -> str:

@@ -13,14 +13,24 @@ from rich.table import Column, Table
 from tidemark import lifecycle
 from tidemark.doctor import Finding, examine
 from tidemark.errors import TidemarkError
-from tidemark.services import ALL, find_service, log_file
+from tidemark.services import ALL, absent, find_service, log_file
 from tidemark.settings import Settings
-from tidemark.status import ServiceStatus, service_statuses, stream_statuses
+from tidemark.status import DROPPED_LATE, ServiceStatus, service_statuses, stream_statuses
 
 WordArgument = Annotated[str, typer.Argument(help="all; streams (with Kafka); airflow; or the name of one service.")]
 ServiceArgument = Annotated[str, typer.Argument(help="A service, as `tidemark status` names it.")]
 
-_STREAM_COLUMNS = ("name", "state", "batch", "rows_per_second", "behind", "last_error")
+# Each column's heading, and what the streams call it.
+_STREAM_COLUMNS = {
+    "name": "name",
+    "state": "state",
+    "batch": "batch",
+    "rows per second": "rows_per_second",
+    "behind": "behind",
+    "dropped late": DROPPED_LATE,
+    "warning": "warning",
+    "last error": "last_error",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +41,10 @@ def register(app: typer.Typer) -> None:
 
 def up(what: WordArgument = ALL) -> None:
     """Start services and return when they are ready; what runs already is left alone."""
-    lifecycle.up(Settings.load(), what, _say)
+    settings = Settings.load()
+    for line in absent(settings):
+        _say(line)
+    lifecycle.up(settings, what, _say)
 
 
 def down(what: WordArgument = ALL) -> None:
@@ -45,7 +58,11 @@ def restart(service: ServiceArgument) -> None:
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Show what runs: services and streams."""
+    """Show what runs: services and streams.
+
+    "Dropped late" is what Spark calls numRowsDroppedByWatermark, since the streams' start: rows of state, after partial
+    aggregation. One of them may stand for many records. Bronze has every record.
+    """
     settings = Settings.load()
     services, streams = service_statuses(settings), stream_statuses(settings)
     if as_json:
@@ -94,9 +111,9 @@ def _services_table(services: list[ServiceStatus]) -> Table:
 
 
 def _streams_table(streams: list[dict[str, Any]]) -> Table:
-    table = Table(*(Column(column.replace("_", " "), overflow="fold") for column in _STREAM_COLUMNS))
+    table = Table(*(Column(heading, overflow="fold") for heading in _STREAM_COLUMNS))
     for stream in streams:
-        table.add_row(*(_text(stream.get(column)) for column in _STREAM_COLUMNS))
+        table.add_row(*(_text(stream.get(name)) for name in _STREAM_COLUMNS.values()))
     return table
 
 

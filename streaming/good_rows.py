@@ -1,0 +1,67 @@
+"""What the speed layer reads: the good records of a topic, decoded and judged as bronze has them."""
+
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from streaming.checkpoint import Checkpoint
+from streaming.sources import from_the_beginning, topic_ranges, topic_stream
+from streaming.transforms.bronze import bronze_rows, decoder_of
+from streaming.writer_lookup import WriterLookup, is_unresolved
+from tidemark import bronze
+from tidemark.contracts import Contract
+from tidemark.settings import Settings
+from tidemark.topics import Topics
+
+
+class GoodRows:
+    """The good records of one contract, as one of a query's sources."""
+
+    def __init__(self, contract: Contract, settings: Settings, query: str, source: int = 0) -> None:
+        self.contract = contract
+        self._settings = settings
+        self._topics = Topics(settings.bootstrap)
+        self._checkpoint = Checkpoint(settings.checkpoint(query), contract.topic, source)
+        self._lookup: WriterLookup | None = None
+
+    def stream(self, spark: SparkSession, start: Mapping[str, str]) -> DataFrame:
+        """Read them as a stream.
+
+        Args:
+            start: where to begin without a checkpoint; empty: at the beginning.
+        """
+        return rows_of(self.judged(spark, start))
+
+    def judged(self, spark: SparkSession, start: Mapping[str, str]) -> DataFrame:
+        """Read all records as a stream, good and bad, as bronze has them."""
+        topic = self.contract.topic
+        self._topics.ensure(topic, self._settings.topic_partitions)
+        if not start:
+            start = {"startingOffsets": from_the_beginning(topic, self._topics.partitions(topic), {})}
+        records = topic_stream(spark, self._settings, topic, start)
+        limit = self._settings.future_limit_minutes
+        decoder = decoder_of(self.contract, self._writers.decoder if self.contract.format == "avro" else None)
+        return bronze_rows(records, self.contract, decoder, F.current_timestamp(), limit)
+
+    def learn(self, spark: SparkSession, error: Exception) -> None:
+        """Look up the schemas that the last micro-batch failed for, so that the next start knows them.
+
+        Raises:
+            RegistryAway: the registry does not answer.
+        """
+        if self.contract.format != "avro" or not is_unresolved(error):
+            return
+        ranges = self._checkpoint.ranges(self._checkpoint.last_batch())
+        self._writers.resolve(topic_ranges(spark, self._settings, self.contract.topic, ranges))
+
+    @property
+    def _writers(self) -> WriterLookup:
+        if self._lookup is None:
+            self._lookup = WriterLookup(self.contract, self._settings)
+        return self._lookup
+
+
+def rows_of(judged: DataFrame) -> DataFrame:
+    """Keep the good rows that have a value."""
+    return judged.where((F.size(bronze.ERRORS) == 0) & F.col(bronze.VALUE).isNotNull())
