@@ -23,7 +23,6 @@ UNRESOLVED = "tidemark: unresolved schema id"  # what the micro-batch fails with
 _ID_AT, _BODY_AT = 2, 6
 _REST = 2**31 - 1
 _FAULT = "__fault"
-_NO_ID = -1
 
 
 @dataclass(frozen=True)
@@ -88,24 +87,26 @@ class AvroRecords:
         body = F.substring(F.col(bronze.VALUE), F.lit(_BODY_AT), F.lit(_REST))
         none = from_avro(F.lit(None).cast("binary"), reader_schema(contract))
         readable = [writer for writer in self.writers.values() if writer.is_record]
-        parsed = _first_of([(_begins(each.id), _read(body, contract, each)) for each in readable], none)
+        branches = [(_begins(each.id), _read(body, contract, each)) for each in readable]
+        # Whatever is asked of the value fails: no filter may take an unread record for one without the field.
+        parsed = _first_of([*branches, (self._is_unresolved(), _unresolved())], none)
         for column in fields_of(contract):
             if column.logical_type == "date":
                 parsed = parsed.withField(column.wire, parsed[column.wire].cast("string"))  # as in JSON
         return parsed
 
     def _schema_id(self) -> Column:
-        framed = (F.octet_length(F.col(bronze.VALUE)) >= _BODY_AT - 1) & _begins_right()
-        written = F.conv(F.hex(F.substring(F.col(bronze.VALUE), _ID_AT, 4)), 16, 10).cast("bigint")
-        unresolved = F.raise_error(F.concat(F.lit(f"{UNRESOLVED} "), written.cast("string"))).cast("int")
         known = [(_begins(schema_id), F.lit(schema_id)) for schema_id in self.writers]
-        absent = [(framed & _is_one_of(written, self.absent), written.try_cast("int"))]
-        return _first_of([*known, *absent, (framed, unresolved)], F.lit(None).cast("int"))
+        absent = [(_is_framed() & _is_one_of(_written_id(), self.absent), _written_id().try_cast("int"))]
+        unresolved = [(self._is_unresolved(), _unresolved().cast("int"))]
+        return _first_of([*known, *absent, *unresolved], F.lit(None).cast("int"))
+
+    def _is_unresolved(self) -> Column:
+        return _is_framed() & ~_is_one_of(_written_id(), [*self.writers, *self.absent])
 
     def _fault(self) -> Column:
         value, schema_id = F.col(bronze.VALUE), F.col(bronze.SCHEMA_ID)
-        # Asked for even where no writer is known: it is the id that makes the micro-batch fail.
-        known = F.coalesce(schema_id.isin(_NO_ID, *self.writers), F.lit(False))
+        known = F.coalesce(_is_one_of(schema_id, self.writers), F.lit(False))
         no_records = [writer.id for writer in self.writers.values() if not writer.is_record]
         return (
             F.when(value.isNull(), F.lit(bronze.TOMBSTONE))
@@ -123,9 +124,20 @@ def unresolved_ids(records: DataFrame, decoder: AvroRecords) -> DataFrame:
     Args:
         records: with the columns of bronze's envelope.
     """
-    written = F.conv(F.hex(F.substring(F.col(bronze.VALUE), _ID_AT, 4)), 16, 10).cast("bigint").alias("id")
-    framed = records.where((F.octet_length(F.col(bronze.VALUE)) >= _BODY_AT - 1) & _begins_right())
-    return framed.select(written).distinct().where(~_is_one_of(F.col("id"), [*decoder.writers, *decoder.absent]))
+    found = records.where(_is_framed()).select(_written_id().alias("id")).distinct()
+    return found.where(~_is_one_of(F.col("id"), [*decoder.writers, *decoder.absent]))
+
+
+def _is_framed() -> Column:
+    return (F.octet_length(F.col(bronze.VALUE)) >= _BODY_AT - 1) & _begins_right()
+
+
+def _written_id() -> Column:
+    return F.conv(F.hex(F.substring(F.col(bronze.VALUE), _ID_AT, 4)), 16, 10).cast("bigint")
+
+
+def _unresolved() -> Column:
+    return F.raise_error(F.concat(F.lit(f"{UNRESOLVED} "), _written_id().cast("string")))
 
 
 def _read(body: Column, contract: Contract, writer: Writer) -> Column:

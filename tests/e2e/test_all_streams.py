@@ -89,7 +89,7 @@ class House:
     def move_on(self, at: datetime) -> None:
         """Let event time pass in the topics whose windows are written when they close."""
         self._produce(later(at))
-        self.pay([(Payment("later", "later", "later", "DE", at), None)] * 2)
+        self.pay([(Payment("later", "later", "later", "DE", at), "later")] * 2)
 
     def await_taken(self) -> None:
         """Wait until every query has committed all that its topics have."""
