@@ -14,6 +14,8 @@ from tidemark.contracts import Contract
 from tidemark.settings import Settings
 from tidemark.topics import Topics
 
+_MOST = 200_000  # records of a micro-batch: what they become is brought to the driver
+
 
 class GoodRows:
     """The good records of one contract, as one of a query's sources."""
@@ -39,7 +41,7 @@ class GoodRows:
         self._topics.ensure(topic, self._settings.topic_partitions)
         if not start:
             start = {"startingOffsets": from_the_beginning(topic, self._topics.partitions(topic), {})}
-        records = topic_stream(spark, self._settings, topic, start)
+        records = topic_stream(spark, self._settings, topic, start, _MOST)
         limit = self._settings.future_limit_minutes
         decoder = decoder_of(self.contract, self._writers.decoder if self.contract.format == "avro" else None)
         return bronze_rows(records, self.contract, decoder, F.current_timestamp(), limit)

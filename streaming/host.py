@@ -72,6 +72,14 @@ class StreamHost:
         """Start the thread."""
         self._thread.start()
 
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether the first micro-batch is done, or there is none to wait for."""
+        query = self.state.query
+        if self.state.state != "running" or query is None:
+            return self.state.state != "starting"
+        return query.lastProgress is not None or str(query.status["message"]).startswith("Waiting")
+
     def stop(self) -> None:
         """Let the running micro-batch finish, then stop the query."""
         self._stopping.set()
@@ -79,7 +87,8 @@ class StreamHost:
         if query is not None:
             _await_batch(query)
             query.stop()
-        self._thread.join(timeout=30)
+        if self._thread.ident is not None:  # it was started
+            self._thread.join(timeout=30)
 
     def _run(self) -> None:
         pause = _FIRST_PAUSE

@@ -34,13 +34,17 @@ def from_the_beginning(topic: str, partitions: list[int], known: Mapping[int, in
     return positions(topic, {partition: known.get(partition, _EARLIEST) for partition in partitions})
 
 
-def topic_stream(spark: SparkSession, settings: Settings, topic: str, start: Mapping[str, str]) -> DataFrame:
+def topic_stream(
+    spark: SparkSession, settings: Settings, topic: str, start: Mapping[str, str], limit: int | None = None
+) -> DataFrame:
     """Read a topic as a stream, committed records only.
 
     Args:
         start: `startingOffsets` or `startingTimestamp`; used only where the query has no checkpoint.
+        limit: most records of a micro-batch, where that is less than the setting says.
     """
-    options = _READ | dict(start) | {"maxOffsetsPerTrigger": str(settings.max_offsets_per_trigger)}
+    most = min(settings.max_offsets_per_trigger, limit or settings.max_offsets_per_trigger)
+    options = _READ | dict(start) | {"maxOffsetsPerTrigger": str(most)}
     reader = spark.readStream.format("kafka").option("kafka.bootstrap.servers", settings.bootstrap)
     return reader.option("subscribe", topic).options(**options).load()
 

@@ -24,6 +24,8 @@ Compatibility = Literal["BACKWARD", "FORWARD", "FULL"]
 Metric = Literal["nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount", "freshness"]
 Layer = Literal["bronze", "silver", "gold"]
 
+BRONZE = "bronze_"  # begins the names of the streams that fill bronze
+
 
 class ContractError(TidemarkError):
     """A contract file is wrong; every problem is listed with file, line and field."""
@@ -155,7 +157,7 @@ class Contract(Part):
     @property
     def bronze_query(self) -> str:
         """The name of the stream that fills its bronze table."""
-        return f"bronze_{self.id}"
+        return f"{BRONZE}{self.id}"
 
     @property
     def clean_topic(self) -> str:

@@ -267,7 +267,8 @@ def _logs(house: House) -> Any:
 
 
 def _paid_rides(house: House) -> Any:
-    return {row["payment_id"]: (row["ride_event_id"], row["is_matched"]) for row in house.table("payment_rides")}
+    rows = [row for row in house.table("payment_rides") if row["payment_id"] != "later"]
+    return {row["payment_id"]: (row["ride_event_id"], row["is_matched"]) for row in rows}
 
 
 def _paid_rides_due(house: House) -> Any:
