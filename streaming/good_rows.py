@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from streaming.checkpoint import Checkpoint
 from streaming.sources import from_the_beginning, topic_ranges, topic_stream
-from streaming.transforms.bronze import bronze_rows, decoder_of
+from streaming.transforms.bronze import bronze_rows, decoder_of, with_envelope
 from streaming.writer_lookup import WriterLookup, is_unresolved
 from tidemark import bronze
 from tidemark.contracts import Contract
@@ -55,7 +55,8 @@ class GoodRows:
         if self.contract.format != "avro" or not is_unresolved(error):
             return
         ranges = self._checkpoint.ranges(self._checkpoint.last_batch())
-        self._writers.resolve(topic_ranges(spark, self._settings, self.contract.topic, ranges))
+        records = topic_ranges(spark, self._settings, self.contract.topic, ranges)
+        self._writers.resolve(with_envelope(records))
 
     @property
     def _writers(self) -> WriterLookup:

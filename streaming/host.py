@@ -12,7 +12,6 @@ from pyspark.sql.streaming import StreamingQuery
 
 from streaming.late_rows import LateRows
 from streaming.rules import RuleBreach
-from tidemark.errors import TidemarkError
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +125,7 @@ class StreamHost:
         """Let the stream learn from its failure; give what stands in the way of the next start."""
         try:
             self._stream.failed(self._spark, error)
-        except TidemarkError as reason:
+        except Exception as reason:
             return reason
         return error
 

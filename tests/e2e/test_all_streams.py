@@ -36,6 +36,7 @@ from tidemark.topics import Topics
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 WITHIN = 180.0
+UNKNOWN = (b"\x00" + (10**6).to_bytes(4, "big") + b"x", b"k")  # a schema that the registry does not know
 
 
 class House:
@@ -84,7 +85,7 @@ class House:
 
     def pay(self, payments: list[tuple[Payment, str | None]]) -> None:
         encode = avro_encoder(self.contracts["card_payments"], self.settings.registry_address)
-        self._produce({"card_payments": [(encode(payment_fields(*each)), b"k") for each in payments]})
+        self._produce({"card_payments": [(encode(payment_fields(*each)), b"k") for each in payments] + [UNKNOWN] * 2})
 
     def move_on(self, at: datetime) -> None:
         """Let event time pass in the topics whose windows are written when they close."""
