@@ -85,7 +85,8 @@ class House:
 
     def pay(self, payments: list[tuple[Payment, str | None]]) -> None:
         encode = avro_encoder(self.contracts["card_payments"], self.settings.registry_address)
-        self._produce({"card_payments": [(encode(payment_fields(*each)), b"k") for each in payments] + [UNKNOWN] * 2})
+        sent: list[Sent] = [(encode(payment_fields(*each)), b"k") for each in payments]
+        self._produce({"card_payments": [*sent, UNKNOWN, UNKNOWN]})
 
     def move_on(self, at: datetime) -> None:
         """Let event time pass in the topics whose windows are written when they close."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -12,7 +13,7 @@ from tidemark.settings import Settings
 if TYPE_CHECKING:
     from tidemark.demo import Demo
 
-_REASONS = 4  # how many of a contract's are shown: the most frequent ones
+_REASONS = 5  # how many of a contract's are shown: the most frequent ones
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +31,8 @@ def demo(
     settings = Settings.load()
     console = Console()
     found = run_demo(settings, console.print, scale)
-    for table in (_contracts_table(found), _streams_table(found), _seconds_table(found)):
+    tables = (_contracts_table(found), _reasons_table(found), _streams_table(found), _seconds_table(found))
+    for table in tables:
         console.print(table)
     for name, link in links(settings).items():
         console.print(f"{name}: {link}", soft_wrap=True, highlight=False)
@@ -38,20 +40,30 @@ def demo(
 
 
 def _contracts_table(found: "Demo") -> Table:
-    titles = ("produced", "good", "quarantined", "proven", "twice / lost / phantom", "silver", "gold")
-    table = Table("contract", title="Tidemark: the demo")
-    for title in titles:
+    table = Table(title="Tidemark: the demo", caption=_gates(found), box=SIMPLE)
+    table.add_column("contract", no_wrap=True)
+    for title in ("sent", "good", "bad", "proven", "twice\nlost\nphantom", "silver", "gold"):
         table.add_column(title, justify="right", style="bold green" if title == "proven" else "")
     for each in found.outcomes:
-        proven = (f"{each.proof['quarantined']:,}", f"{each.proof['landed_once']:,}", _bad(each.proof))
-        table.add_row(
-            each.contract, f"{each.produced:,}", f"{each.good:,}", *proven, _shown(each.silver), _shown(each.gold)
-        )
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in list(each.quarantined.items())[:_REASONS])
-        table.add_row(f"  [dim]{reasons}[/dim]" if reasons else "")
-    gates = [state for task, state in found.tasks.items() if "gate" in task]
-    table.caption = f"{gates.count('success')} of {len(gates)} gates passed"
+        counts = (each.produced, each.good, each.proof["quarantined"], each.proof["landed_once"])
+        built = (_shown(each.silver), _shown(each.gold))
+        table.add_row(each.contract, *(f"{count:,}" for count in counts), _bad(each.proof), *built)
     return table
+
+
+def _reasons_table(found: "Demo") -> Table:
+    table = Table(title="Quarantined: the most frequent reasons")
+    table.add_column("contract", no_wrap=True)
+    table.add_column("reasons")
+    for each in found.outcomes:
+        reasons = list(each.quarantined.items())[:_REASONS]
+        table.add_row(each.contract, ", ".join(f"{reason} {count:,}" for reason, count in reasons))
+    return table
+
+
+def _gates(found: "Demo") -> str:
+    gates = [state for task, state in found.tasks.items() if "gate" in task]
+    return f"{gates.count('success')} of {len(gates)} gates passed"
 
 
 def _streams_table(found: "Demo") -> Table:
@@ -77,4 +89,4 @@ def _shown(rows: int | None) -> str:
 
 
 def _bad(proof: Mapping[str, Any]) -> str:
-    return " / ".join(str(proof[kind]) for kind in ("twice", "lost", "phantom"))
+    return "/".join(str(proof[kind]) for kind in ("twice", "lost", "phantom"))
