@@ -40,7 +40,7 @@ def demo(
 
 
 def _contracts_table(found: "Demo") -> Table:
-    table = Table(title="Tidemark: the demo", caption=_gates(found), box=SIMPLE)
+    table = Table(title="Tidemark: the demo", caption=_gates(found), box=SIMPLE, pad_edge=False, collapse_padding=True)
     table.add_column("contract", no_wrap=True)
     for title in ("sent", "good", "bad", "proven", "twice\nlost\nphantom", "silver", "gold"):
         table.add_column(title, justify="right", style="bold green" if title == "proven" else "")
