@@ -7,19 +7,17 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, Schema
+from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from streaming.schema import spark_type
-from streaming.speed_table import UPDATED_AT
+from streaming.speed_table import UPDATED_AT, created
 from streaming.transforms.changes import IS_DELETED
 from tidemark.contracts import Contract
 from tidemark.names import quoted_ansi
 from tidemark.settings import Settings
-
-_PROPERTIES = {"delta.checkpointInterval": "100", "delta.logRetentionDuration": "interval 1 days"}
 
 Values = tuple[Any, ...]
 
@@ -40,12 +38,7 @@ class CurrentTable:
 
     def create(self) -> None:
         """Create the table where there is none; add the columns that it lacks."""
-        fields = Schema.from_arrow(self._schema)
-        delta = DeltaTable.create(self._path, fields, mode="ignore", configuration=_PROPERTIES)
-        present = {field.name for field in delta.schema().fields}
-        lacking = [field for field in fields.fields if field.name not in present]
-        if lacking:
-            delta.alter.add_columns(lacking)
+        created(self._path, self._schema)
 
     def merge_newer(self, rows: pa.Table) -> None:
         """Insert rows, or replace older ones of the same key; where none is newer, nothing is committed.

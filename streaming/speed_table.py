@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable, Schema, write_deltalake
 
+from tidemark.names import quoted_ansi
+
 UPDATED_AT = "updated_at"
 
 Numbers = npt.NDArray[np.int64]
@@ -42,12 +44,7 @@ class SpeedTable:
 
     def create(self, schema: pa.Schema) -> None:
         """Create the table where there is none; add the columns that it lacks."""
-        fields = Schema.from_arrow(schema)
-        self._delta = DeltaTable.create(self._path, fields, mode="ignore", configuration=_PROPERTIES)
-        present = {field.name for field in self._delta.schema().fields}
-        lacking = [field for field in fields.fields if field.name not in present]
-        if lacking:
-            self._delta.alter.add_columns(lacking)
+        self._delta = created(self._path, schema)
 
     def newest(self, column: str = "") -> datetime | None:
         """Give the newest event time of all rows, or the newest time of another column."""
@@ -77,7 +74,8 @@ class SpeedTable:
         landing = _without(rows, equal)
         if len(replaced) or (0 < len(there) < _SMALL and len(landing)):
             whole = pa.concat_tables([_without(there, replaced), landing], promote_options="default")
-            within = f"\"{self._event_time}\" >= '{_text(hour)}' AND \"{self._event_time}\" < '{_text(hour + _HOUR)}'"
+            at = quoted_ansi(self._event_time)
+            within = f"{at} >= '{_text(hour)}' AND {at} < '{_text(hour + _HOUR)}'"
             write_deltalake(table, whole, mode="overwrite", predicate=within)
         elif len(landing):
             write_deltalake(table, landing, mode="append")
@@ -87,6 +85,17 @@ class SpeedTable:
             self._delta = DeltaTable(self._path)
         self._delta.update_incremental()
         return self._delta
+
+
+def created(path: str, schema: pa.Schema) -> DeltaTable:
+    """Create a table where there is none; add the columns that it lacks."""
+    fields = Schema.from_arrow(schema)
+    table = DeltaTable.create(path, fields, mode="ignore", configuration=_PROPERTIES)
+    present = {field.name for field in table.schema().fields}
+    lacking = [field for field in fields.fields if field.name not in present]
+    if lacking:
+        table.alter.add_columns(lacking)
+    return table
 
 
 def _pairs(rows: pa.Table, there: pa.Table, key: tuple[str, ...]) -> pa.Table:
