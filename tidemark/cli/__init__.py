@@ -4,11 +4,24 @@ import sys
 
 import typer
 
-from tidemark.cli import contracts, dbt, demo, lake, produce, prove, quality, redis, schemas, services, settings
+from tidemark.cli import (
+    contracts,
+    dbt,
+    demo,
+    lake,
+    produce,
+    prove,
+    quality,
+    quarantine,
+    redis,
+    schemas,
+    services,
+    settings,
+)
 from tidemark.errors import TidemarkError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for group in (services, demo, contracts, produce, prove, lake, quality, redis, schemas, dbt, settings):
+for group in (services, demo, contracts, produce, prove, lake, quality, quarantine, redis, schemas, dbt, settings):
     group.register(app)
 
 
