@@ -27,7 +27,7 @@ SCHEMA = pa.schema(
         ("_errors", pa.list_(pa.string())),
     ]
 )
-ERRORS = ([], ["malformed"], ["missing:page", "range:n"], [], ["malformed"], ["missing:view_id"])
+ERRORS: tuple[list[str], ...] = ([], ["malformed"], ["missing:page", "range:n"], [], ["malformed"], ["missing:view_id"])
 
 
 def contract(name: str) -> Contract:
