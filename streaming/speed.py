@@ -9,9 +9,11 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -118,16 +120,14 @@ class SpeedStream:
     def _write(self, results: DataFrame, batch: int) -> None:
         """Write a micro-batch's results; each has its whole state, so that a repeat changes nothing."""
         kept = writable(results, self._floor_file, self._layer)
-        rows = kept.withColumns({"is_final": F.lit(False), UPDATED_AT: F.current_timestamp()}).persist()
-        try:
-            landing = rows.toArrow()
-            self._table.upsert(landing)
-            if self._layer.topic and len(landing):
-                publish(keyed(rows, self._layer), self._settings, self._layer.topic)
-            if self._redis:
-                self._redis.write(landing)
-        finally:
-            rows.unpersist()
+        rows = kept.withColumns({"is_final": F.lit(False), UPDATED_AT: F.current_timestamp()}).toArrow()
+        self._table.upsert(rows, partial(self._announce, results.sparkSession))
+        if self._redis:
+            self._redis.write(rows)
+
+    def _announce(self, spark: SparkSession, changed: pa.Table) -> None:
+        if self._layer.topic:
+            publish(keyed(spark.createDataFrame(changed), self._layer), self._settings, self._layer.topic)
 
     def _resume(self) -> Mapping[str, str]:
         """Say where a stream starts whose checkpoint is lost: early enough to rebuild every open window.

@@ -17,6 +17,7 @@ from tidemark.names import quoted_ansi
 
 UPDATED_AT = "updated_at"
 
+Announce = Callable[[pa.Table], None]
 Numbers = npt.NDArray[np.int64]
 Completed = Callable[[pa.Table, pa.Table], pa.Table]
 
@@ -52,19 +53,20 @@ class SpeedTable:
         newest: datetime | None = pc.max(times).as_py()
         return newest
 
-    def upsert(self, rows: pa.Table) -> None:
+    def upsert(self, rows: pa.Table, announce: Announce = lambda changed: None) -> None:
         """Insert rows, or replace those with the same key that differ; where nothing does, nothing is committed.
 
         Each hour is a commit, and a repeat of it changes nothing.
 
         Args:
             rows: one for each key.
+            announce: is given the rows that are new or differ, before they are written: told twice rather than never.
         """
         hours = pc.floor_temporal(rows[self._event_time], unit="hour")
         for hour in pc.unique(hours):
-            self._upsert_hour(rows.filter(pc.equal(hours, hour)), hour.as_py())
+            self._upsert_hour(rows.filter(pc.equal(hours, hour)), hour.as_py(), announce)
 
-    def _upsert_hour(self, rows: pa.Table, hour: datetime) -> None:
+    def _upsert_hour(self, rows: pa.Table, hour: datetime, announce: Announce) -> None:
         table = self._opened()
         time = ds.field(self._event_time)
         there = table.to_pyarrow_dataset().to_table(filter=(time >= hour) & (time < hour + _HOUR))
@@ -72,6 +74,8 @@ class SpeedTable:
         pairs = _pairs(rows, there, self._key)
         replaced, equal = _compared(rows, there, pairs, self._key)
         landing = _without(rows, equal)
+        if len(landing):
+            announce(landing)
         if len(replaced) or (0 < len(there) < _SMALL and len(landing)):
             whole = pa.concat_tables([_without(there, replaced), landing], promote_options="default")
             at = quoted_ansi(self._event_time)

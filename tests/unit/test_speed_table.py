@@ -134,3 +134,15 @@ def test_the_newest_time_is_known(things: Things) -> None:
     assert things.table.newest() is None
     things.upsert(("a", 90, 1.0, None), ("a", 0, 1.0, None))
     assert things.table.newest() == NOON + timedelta(minutes=90)
+
+
+def test_what_changes_is_announced_before_it_is_written_and_what_is_equal_never(things: Things) -> None:
+    told: list[tuple[str, float, int]] = []
+
+    def announce(changed: pa.Table) -> None:
+        told.extend((row["thing"], row["amount"], len(things.rows)) for row in changed.to_pylist())
+
+    for amounts in ((1.0, 1.0), (1.0, 2.0), (1.0, 2.0)):
+        rows = [{"thing": name, "window_start": NOON, "amount": each} for name, each in zip("ab", amounts, strict=True)]
+        things.table.upsert(pa.Table.from_pylist(rows, schema=SCHEMA), announce)
+    assert told == [("a", 1.0, 0), ("b", 1.0, 0), ("b", 2.0, 2)]
