@@ -150,6 +150,6 @@ def test_a_contract_that_breaks_its_compatibility_is_refused(house: House) -> No
         registry.ensure(changed)
     writer = registry.writer(house.contract, schema_id)
     assert writer is not None and writer.misfits == frozenset()
-    away = Registry(house.settings.model_copy(update={"registry_url": "http://127.0.0.1:9/apis"}))
+    away = Registry(settings_in(house.settings.home, house.broker, registry_url="http://127.0.0.1:9/apis"))
     with pytest.raises(RegistryAway, match=r"127\.0\.0\.1:9"):
         away.writer(house.contract, schema_id)
