@@ -33,10 +33,6 @@ class GoodRows:
         Args:
             start: where to begin without a checkpoint; empty: at the beginning.
         """
-        return rows_of(self.judged(spark, start))
-
-    def judged(self, spark: SparkSession, start: Mapping[str, str]) -> DataFrame:
-        """Read all records as a stream, good and bad, as bronze has them."""
         topic = self.contract.topic
         self._topics.ensure(topic, self._settings.topic_partitions)
         if not start:
@@ -44,7 +40,8 @@ class GoodRows:
         records = topic_stream(spark, self._settings, topic, start, _MOST)
         limit = self._settings.future_limit_minutes
         decoder = decoder_of(self.contract, self._writers.decoder if self.contract.format == "avro" else None)
-        return bronze_rows(records, self.contract, decoder, F.current_timestamp(), limit)
+        rows = bronze_rows(records, self.contract, decoder, F.current_timestamp(), limit)
+        return rows.where((F.size(bronze.ERRORS) == 0) & F.col(bronze.VALUE).isNotNull())
 
     def learn(self, spark: SparkSession, error: Exception) -> None:
         """Look up the schemas that the last micro-batch failed for, so that the next start knows them.
@@ -63,8 +60,3 @@ class GoodRows:
         if self._lookup is None:
             self._lookup = WriterLookup(self.contract, self._settings)
         return self._lookup
-
-
-def rows_of(judged: DataFrame) -> DataFrame:
-    """Keep the good rows that have a value."""
-    return judged.where((F.size(bronze.ERRORS) == 0) & F.col(bronze.VALUE).isNotNull())

@@ -1,8 +1,11 @@
 """How a bronze stream turns the records of its micro-batches into rows."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Protocol
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
 from streaming.transforms.bronze import decoder_of, judge_of, moment_of, with_envelope
@@ -82,3 +85,13 @@ class AvroJudging:
 def judging_of(contract: Contract, settings: Settings) -> Judging:
     """Give the way of a contract's format."""
     return AvroJudging(contract, settings) if contract.format == "avro" else PlainJudging(contract, settings)
+
+
+def write_judged(judging: Judging, prepared: DataFrame, write: Callable[[DataFrame], None]) -> None:
+    """Write the rows of a micro-batch; again, with what was learned, where it failed for what nobody knew yet."""
+    while True:
+        try:
+            return write(judging.rows(prepared, datetime.now(UTC)))
+        except (PySparkException, Py4JJavaError) as error:
+            if not judging.learned(prepared, error):
+                raise

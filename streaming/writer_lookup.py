@@ -48,8 +48,11 @@ class WriterLookup:
         Raises:
             RegistryAway: the registry does not answer.
         """
-        for row in unresolved_ids(records, self.decoder).collect():
-            self._look_up(int(row[0]))
+        asked = [int(row[0]) for row in unresolved_ids(records, self.decoder).collect()]
+        for schema_id in asked:
+            self._look_up(schema_id)
+        # To ask for many takes time: none may count as unresolved again before the records are read with all of them.
+        self._absent |= {schema_id: time.monotonic() for schema_id in asked if schema_id in self._absent}
 
     def _look_up(self, schema_id: int) -> None:
         writer = self._registry.writer(self._contract, schema_id)

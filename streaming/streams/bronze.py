@@ -2,18 +2,15 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from functools import partial
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 from streaming import rules
 from streaming.checkpoint import Checkpoint
 from streaming.fence import fence
-from streaming.judging import Judging, judging_of
+from streaming.judging import Judging, judging_of, write_judged
 from streaming.schema import bronze_schema
 from streaming.sinks import append, create_table
 from streaming.sources import from_the_beginning, topic_stream
@@ -77,23 +74,12 @@ class BronzeStream:
         lock = write_lock(self._settings.locks, self._contract.id)
         with exclusive(lock, f"the write lock of {self._table}", _REWRITE_LIMIT_SECONDS):
             try:
-                while not self._landed(judging, records, label):
-                    pass
+                write_judged(judging, records, partial(self._commit, label))
             except rules.RuleBreach as breach:
                 self.breach = breach
                 raise
 
-    def _landed(self, judging: Judging, records: DataFrame, label: Label) -> bool:
-        """Commit a micro-batch; tell that it has to be tried again, with what was learned from its failure."""
-        try:
-            self._commit(judging.rows(records, datetime.now(UTC)), label)
-        except (PySparkException, Py4JJavaError) as error:
-            if not judging.learned(records, error):
-                raise
-            return False
-        return True
-
-    def _commit(self, rows: DataFrame, label: Label) -> None:
+    def _commit(self, label: Label, rows: DataFrame) -> None:
         newest = self._tail.newest()
         if rules.is_committed(label, newest):
             log.info("%s: batch %d is in the table already", self.name, label.batch)

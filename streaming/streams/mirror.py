@@ -6,16 +6,13 @@ keeps its partition, so that the order of each stays; its time is that of the co
 
 import logging
 from collections.abc import Collection
-from datetime import UTC, datetime
 from functools import partial
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
 from streaming.fence import fence
-from streaming.judging import Judging, judging_of
+from streaming.judging import Judging, judging_of, write_judged
 from streaming.rules import RuleBreach
 from streaming.sinks import copy
 from streaming.sources import from_the_beginning, topic_stream
@@ -97,13 +94,11 @@ class MirrorStream:
 
     def _write(self, judging: Judging, records: DataFrame, batch: int) -> None:
         self._check_sinks()
-        try:
-            copy(mirrored(judging.rows(records, datetime.now(UTC)), self._contract, self.name), self._settings)
-        except (PySparkException, Py4JJavaError) as error:
-            if not judging.learned(records, error):
-                raise
-            self._write(judging, records, batch)
+        write_judged(judging, records, self._copy)
         log.info("%s: batch %d", self.name, batch)
+
+    def _copy(self, rows: DataFrame) -> None:
+        copy(mirrored(rows, self._contract, self.name), self._settings)
 
     def _check_sinks(self) -> None:
         """Refuse a micro-batch that has nowhere to go: Kafka's client would look for the topic for a minute.
