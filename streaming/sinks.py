@@ -6,11 +6,14 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import types as T
 
+from tidemark.leases import Fence
 from tidemark.ledger import Label
 from tidemark.names import quoted
 from tidemark.settings import Settings
 
 _LARGEST_RECORD = 32 * 1024 * 1024  # all of the memory in which Kafka's client keeps what is to be sent
+
+_UPDATES = "tidemark_updates"  # a view of the session
 
 _BRONZE_PROPERTIES = {
     # The log is the ledger's only copy until upkeep has copied it.
@@ -47,15 +50,39 @@ def create_table(
             spark.sql(f"ALTER TABLE {table} ADD COLUMNS ({quoted(field.name)} {field.dataType.simpleString()})")
 
 
-def append(rows: DataFrame, path: str, label: Label) -> None:
-    """Append rows in one labelled commit."""
-    rows.write.format("delta").mode("append").option("userMetadata", label.to_json()).save(path)
+def append(rows: DataFrame, path: str, label: Label, fence: Fence | None = None) -> None:
+    """Append rows in one labelled commit; under a fence, Delta leaves out what an older holder writes."""
+    _labelled(rows, label, fence).mode("append").save(path)
 
 
-def replace(rows: DataFrame, path: str, where: str, label: Label) -> None:
+def replace(rows: DataFrame, path: str, where: str, label: Label, fence: Fence) -> None:
     """Put rows in the place of those that match, in one labelled commit."""
-    writer = rows.write.format("delta").mode("overwrite").option("replaceWhere", where)
-    writer.option("userMetadata", label.to_json()).save(path)
+    _labelled(rows, label, fence).mode("overwrite").option("replaceWhere", where).save(path)
+
+
+def update(rows: DataFrame, path: str, on: str, label: Label, fence: Fence) -> None:
+    """Set all columns of `rows`, the source, in the target's rows that match, in one labelled commit."""
+    session = rows.sparkSession
+    rows.createOrReplaceTempView(_UPDATES)
+    columns = ", ".join(f"target.{quoted(name)} = source.{quoted(name)}" for name in rows.columns)
+    statement = f"MERGE INTO {quoted('delta', path)} AS target USING {quoted(_UPDATES)} AS source ON {on}"
+    stamp = {
+        "spark.databricks.delta.commitInfo.userMetadata": label.to_json(),
+        "spark.databricks.delta.write.txnAppId": fence.app_id,
+        "spark.databricks.delta.write.txnVersion": str(fence.version),
+    }
+    try:
+        for key, value in stamp.items():
+            session.conf.set(key, value)
+        session.sql(f"{statement} WHEN MATCHED THEN UPDATE SET {columns}").collect()
+    finally:
+        for key in stamp:
+            session.conf.unset(key)  # else they would be on the session's next statement too
+
+
+def _labelled(rows: DataFrame, label: Label, fence: Fence | None) -> DataFrameWriter:
+    writer = rows.write.format("delta").option("userMetadata", label.to_json())
+    return writer.option("txnAppId", fence.app_id).option("txnVersion", str(fence.version)) if fence else writer
 
 
 def publish(rows: DataFrame, settings: Settings, topic: str) -> None:

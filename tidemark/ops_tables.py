@@ -14,9 +14,14 @@ from tidemark.settings import Settings
 
 CERTIFICATES = "certificates"
 TIDEMARKS = "tidemarks"
+REPLAYS = "replays"
+LEDGER = "ledger"
+MAINTENANCE = "maintenance"
 
 _INSTANT = pa.timestamp("us", "UTC")
 _TRIES = 5
+_WHEN = ("before", "after")
+_PARTITIONED_BY = {LEDGER: ["contract"]}
 _PROPERTIES = {"delta.checkpointInterval": "100", "delta.dataSkippingNumIndexedCols": "8"}
 
 SCHEMAS: Mapping[str, pa.Schema] = MappingProxyType(
@@ -53,6 +58,47 @@ SCHEMAS: Mapping[str, pa.Schema] = MappingProxyType(
                 ("verdict", pa.string()),
             ]
         ),
+        # One row for each day of ingest and replay
+        REPLAYS: pa.schema(
+            [
+                ("replay_id", pa.string()),
+                ("contract", pa.string()),
+                ("replayed_at", _INSTANT),
+                ("ingest_date", pa.date32()),
+                ("reason", pa.string()),  # what was asked for; empty: all
+                ("contract_version", pa.string()),
+                ("table_version", pa.int64()),  # after it
+                ("rows", pa.int64()),
+                ("released", pa.int64()),
+                ("otherwise", pa.int64()),  # still held back, for other reasons
+            ]
+        ),
+        # One row for each commit of a bronze table that upkeep has copied from its log
+        LEDGER: pa.schema(
+            [
+                ("contract", pa.string()),
+                ("table_id", pa.string()),  # Delta's own: a table made anew has another, and counts from 0 again
+                ("version", pa.int64()),
+                ("operation", pa.string()),
+                ("committed_at", _INSTANT),
+                ("rows", pa.int64()),
+                ("changes_data", pa.bool_()),
+                ("label", pa.string()),
+            ]
+        ),
+        # One row for each run of upkeep that did something, or failed
+        MAINTENANCE: pa.schema(
+            [
+                ("contract", pa.string()),
+                ("run_id", pa.string()),
+                ("started_at", _INSTANT),
+                ("took_ms", pa.int64()),
+                ("done", pa.string()),  # the steps, as JSON: what each has done
+                ("outcome", pa.string()),  # ok, failed, or not_neutral: a compaction changed content
+                ("message", pa.string()),
+                *((f"{what}_{when}", pa.int64()) for what in ("version", "files", "bytes", "rows") for when in _WHEN),
+            ]
+        ),
     }
 )
 
@@ -64,10 +110,10 @@ def append(settings: Settings, name: str, rows: list[dict[str, Any]]) -> None:
         TidemarkError: the table can't be written.
     """
     table = pa.Table.from_pylist(rows, schema=SCHEMAS[name])
-    path = settings.table("ops", name)
+    path, partition_by = settings.table("ops", name), _PARTITIONED_BY.get(name)
     for left in reversed(range(_TRIES)):
         try:
-            write_deltalake(path, table, mode="append", configuration=_PROPERTIES)
+            write_deltalake(path, table, mode="append", configuration=_PROPERTIES, partition_by=partition_by)
             return
         except DeltaError as error:
             # Two that create the table at once: one of them finds it there, and appends the next time

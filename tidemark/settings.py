@@ -203,6 +203,11 @@ class Settings(BaseSettings):
         """Where the locks of tables and queries are: in the lake, so that all who share it share them."""
         return Path(self.lake_root) / "_locks"
 
+    @property
+    def leases(self) -> Path:
+        """Where the leases of batch jobs are: in the lake, like the locks."""
+        return Path(self.lake_root) / "_leases"
+
     @cached_property
     def run(self) -> Path:
         """The folder of sockets and state files of running processes."""

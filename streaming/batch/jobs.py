@@ -3,9 +3,11 @@
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import date
 
 from tidemark.contracts import Contract, find_contract, read_contracts
 from tidemark.errors import TidemarkError
+from tidemark.leases import Lease, leased
 from tidemark.ledger import Ledger
 from tidemark.locks import exclusive
 from tidemark.settings import Settings
@@ -34,6 +36,12 @@ def job_lock(settings: Settings, contract: Contract) -> AbstractContextManager[N
     """Hold the lock that batch jobs on one table share: the second waits, then is refused."""
     path = settings.locks / f"{contract.id}.job"
     return exclusive(path, f"the job lock of bronze.{contract.id}", _LOCK_WAIT_SECONDS)
+
+
+def day_lease(settings: Settings, contract: Contract, day: date, job: str) -> AbstractContextManager[Lease]:
+    """Hold the lease of a day of a bronze table: a second job on it waits, then is refused."""
+    path = settings.table("bronze", contract.id)
+    return leased(settings.leases, f"bronze.{contract.id}", path, day, job)
 
 
 def finish(main: Callable[[], int | None]) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from rich.console import Console
 from rich.table import Table
 
-from streaming.batch.jobs import finish, job_lock, known_contract, table_or_exit
+from streaming.batch.jobs import day_lease, finish, known_contract, table_or_exit
 from streaming.batch.repair import Repair
 from tidemark.bronze_records import PinnedBronze
 from tidemark.certificates import Certificates
@@ -23,7 +23,7 @@ from tidemark.errors import TidemarkError
 from tidemark.findings import Finding, Findings, found
 from tidemark.kafka_records import KafkaRecords
 from tidemark.ledger import Ledger
-from tidemark.ledger_history import LedgerHistory
+from tidemark.ledger_copy import history_of
 from tidemark.settings import Settings
 from tidemark.spans import Span
 from tidemark.strays import Strays, offsets_of
@@ -62,7 +62,7 @@ class Day:
         self._path = path
         self._contract = contract
         self._ledger = Ledger(path)
-        self._history = LedgerHistory(self._ledger)
+        self._history = history_of(settings, contract.id)
         self._history.follow()
         newest = self._history.newest
         topics = Topics(settings.bootstrap)
@@ -82,7 +82,8 @@ class Day:
         """Compare the newest version of the table with Kafka."""
         version = self._ledger.latest_version()
         table = PinnedBronze(self._path, version, self._contract.topic)
-        findings = found(judged(self._kafka, table, self.spans, self._vouchers))
+        self._history.follow()  # before the look: what was retired meanwhile is not lost
+        findings = found(judged(self._kafka, table, self.spans, self._vouchers, retired=self._history.retired))
         self._history.follow()
         history = self._history
         known = [Span(partition, start, history.ends[partition]) for partition, start in history.starts.items()]
@@ -102,11 +103,13 @@ def main() -> int:
     settings = Settings.load()
     contract = known_contract(settings, arguments.contract)
     path = table_or_exit(settings, contract)
-    with job_lock(settings, contract):
+    with day_lease(settings, contract, arguments.date, "reconcile") as lease:
         try:
             day = Day(settings, contract, path, arguments.date)
-            before = day.compared()
-            after = before if arguments.dry_run else repaired(settings, contract, day, before, arguments.remove_extra)
+            before = after = day.compared()
+            if not arguments.dry_run:
+                repair = Repair(settings, contract, day.topic_id, lease)
+                after = repaired(repair, day, before, arguments.remove_extra)
         except KafkaAway as away:
             print(f"can't tell: {away}")
             return 2
@@ -114,12 +117,12 @@ def main() -> int:
     return 0 if after.is_clean else 1
 
 
-def repaired(settings: Settings, contract: Contract, day: Day, before: Comparison, remove_extra: bool) -> Comparison:
+def repaired(opened: Repair, day: Day, before: Comparison, remove_extra: bool) -> Comparison:
     """Repair what was found, and compare again after each step."""
     state = before
     if before.is_clean or not (remove_extra or before.count(Kind.LOST)):
         return state
-    with Repair(settings, contract, day.topic_id) as repair:
+    with opened as repair:
         steps: list[tuple[bool, Callable[[], list[Finding]], Callable[[list[Finding]], None]]] = [
             (remove_extra, lambda: state.of(*_EXTRA), repair.remove),
             (True, lambda: state.of(Kind.LOST), repair.append),

@@ -2,16 +2,15 @@
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from datetime import UTC, date, datetime
+from datetime import date
 from types import TracebackType
 from typing import Self
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from streaming.batch.fenced import FencedTable
 from streaming.session import batch_session
-from streaming.sinks import append, replace
 from streaming.sources import topic_ranges
 from streaming.transforms.bronze import bronze_rows
 from streaming.writer_lookup import decoder_for
@@ -19,25 +18,24 @@ from tidemark import bronze
 from tidemark.compare import Kind
 from tidemark.contracts import Contract
 from tidemark.findings import Finding
+from tidemark.leases import Lease
 from tidemark.ledger import Kind as LabelKind
 from tidemark.ledger import Label
-from tidemark.locks import exclusive, write_lock
 from tidemark.names import literal, quoted
 from tidemark.settings import Settings
 
 _RANGES_A_COMMIT = 500
-_STREAM_WAITS_SECONDS = 60.0
 _KAFKA = ("timestamp", "key", "value", "headers")
 
 
 class Repair:
     """A Spark session that repairs one table; opened only when there is something to do."""
 
-    def __init__(self, settings: Settings, contract: Contract, topic_id: str) -> None:
+    def __init__(self, settings: Settings, contract: Contract, topic_id: str, lease: Lease) -> None:
         self._settings = settings
         self._contract = contract
         self._topic_id = topic_id
-        self._path = settings.table("bronze", contract.id)
+        self._table = FencedTable(settings, contract, lease)
         self._run = str(uuid.uuid4())
         self._commits = 0
 
@@ -53,28 +51,23 @@ class Repair:
         records = self._records(missing)
         decoder = decoder_for(records, self._contract, self._settings)
         rows = bronze_rows(records, self._contract, decoder, F.current_timestamp(), self._settings.future_limit_minutes)
-        append(rows, self._path, self._label("repair", missing))
+        self._table.append(rows, self._label("repair", missing))
 
     def remove(self, extra: Sequence[Finding]) -> None:
         """Remove the rows of bad positions, all but one row of each that equals Kafka's record."""
         for part in batched_findings(extra, _RANGES_A_COMMIT):
-            bad = self._spark.read.format("delta").load(self._path).where(_any_of(part, self._contract.topic))
+            bad = self._spark.read.format("delta").load(self._table.path).where(_any_of(part, self._contract.topic))
             days = sorted(row[0] for row in bad.select(bronze.INGEST_DATE).distinct().collect())
             if not days:
                 continue
-            with ExitStack() as held:
-                if days[-1] >= datetime.now(UTC).date():
-                    # The stream writes today's rows: it waits between two batches while they are rewritten.
-                    lock = write_lock(self._settings.locks, self._contract.id)
-                    held.enter_context(exclusive(lock, f"the write lock of {self._path}", _STREAM_WAITS_SECONDS))
-                self._replace(bad, part, days)
+            self._replace(bad, part, days)
 
     def _replace(self, bad: DataFrame, part: Sequence[Finding], days: Sequence[date]) -> None:
         doubled = [finding for finding in part if finding.kind == Kind.TWICE]
         kept = self._one_of_each(bad, doubled) if doubled else bad.limit(0)
         named = ", ".join(f"DATE'{day.isoformat()}'" for day in days)
         where = f"{quoted(bronze.INGEST_DATE)} IN ({named}) AND ({_any_of(part, self._contract.topic)})"
-        replace(kept, self._path, where, self._label("rewrite", part))
+        self._table.replace(kept, where, days, self._label("rewrite", part))
 
     def _one_of_each(self, bad: DataFrame, doubled: Sequence[Finding]) -> DataFrame:
         """Keep one row of each doubled position: one that equals Kafka's record, if Kafka still has it."""

@@ -1,6 +1,6 @@
 """Kafka records become bronze rows, good and quarantined alike: decoded, judged, none left out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pyspark.sql import Column, DataFrame
@@ -44,12 +44,15 @@ def decoder_of(contract: Contract, writers: AvroRecords | None = None) -> Decode
     return JsonRecords() if contract.format == "json" else DebeziumRecords()
 
 
-def judge_of(contract: Contract, decoder: Decoder) -> Judge:
+def judge_of(contract: Contract, decoder: Decoder, keep: Sequence[str] = ()) -> Judge:
     """Give the function that turns decoded records into bronze rows, for the columns of a moment: AT, DAY and LATEST.
 
     It makes its expressions once: that takes longer than many a micro-batch.
+
+    Args:
+        keep: columns of the records that the rows have too.
     """
-    found, columns = reasons(contract, decoder), judged(contract)
+    found, columns = reasons(contract, decoder), [*judged(contract), *map(F.col, keep)]
 
     def judge(records: DataFrame, moment: Moment) -> DataFrame:
         return records.withColumns(dict(moment)).withColumn(bronze.ERRORS, found).select(*columns)

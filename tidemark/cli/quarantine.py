@@ -1,6 +1,7 @@
-"""`tidemark quarantine`"""
+"""`tidemark quarantine` and `replay`: what is held back, and how it comes back."""
 
 import json
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tidemark import commands
 from tidemark.contracts import find_contract, read_contracts
 from tidemark.settings import Settings
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(quarantine)
+    app.command()(replay)
 
 
 def quarantine(
@@ -41,6 +44,18 @@ def quarantine(
         for sample in each.samples:
             console.print(f"{each.name}  {sample.position}", style="bold", highlight=False)
             console.print(f"  {sample.payload}", highlight=False, markup=False)
+
+
+def replay(
+    contract: Annotated[str, typer.Argument(help="A contract's id.")],
+    reason: Annotated[str, typer.Option(help="Only rows with this reason, or one that begins so.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be released, and change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Judge quarantined rows again by the contract of today; what passes is released where it stands."""
+    flags = ["--dry-run"] * dry_run + ["--json"] * as_json
+    command = commands.job("replay", contract, "--reason", reason, *flags)
+    os.execv(command[0], command)
 
 
 def _table(found: "Quarantine") -> Table:
