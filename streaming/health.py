@@ -1,4 +1,4 @@
-"""The streams' health over HTTP: `/healthz` for the supervisor, `/streams` for `tidemark status`."""
+"""The streams' health over HTTP: `/healthz` for the supervisor, `/streams` for `tidemark status`, `/metrics`."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from streaming.host import StreamState
 from tidemark.settings import Settings
@@ -18,14 +20,20 @@ def serve_health(settings: Settings, states: Sequence[StreamState]) -> Iterator[
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
+                return
             healthy = all(state.state != "starting" for state in states)
             body = [described(state) for state in states]
             known = self.path in ("/healthz", "/streams")
             status = 404 if not known else 200 if healthy or self.path == "/streams" else 503
+            self._answer(status, "application/json", json.dumps(body).encode())
+
+        def _answer(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
+            self.wfile.write(body)
 
         def log_message(self, format: str, *arguments: Any) -> None:
             """Stay silent: the supervisor asks often."""

@@ -2,18 +2,27 @@
 
 import logging
 import time
+from collections.abc import Iterator
 
+from prometheus_client import Counter
 from pyspark.sql import DataFrame
 
 from streaming.transforms.avro_records import UNRESOLVED, AvroRecords, unresolved_ids
 from streaming.transforms.bronze import decoder_of, with_envelope
-from streaming.transforms.decoding import Decoder
+from streaming.transforms.decoding import Decoder, fields_of
+from tidemark import bronze
 from tidemark.contracts import Contract
 from tidemark.registry import Registry, RegistryAway, SchemaRefused
 from tidemark.settings import Settings
 from tidemark.writers import Writer
 
 log = logging.getLogger(__name__)
+
+REFUSALS = Counter(
+    "tidemark_schema_refusals",
+    "Writers' schemas that were looked up and can't be read by a contract, by reason; their records are quarantined.",
+    ["contract", "reason"],
+)
 
 _ABSENT_SECONDS = 60.0  # for so long the registry is not asked again for an id that it did not know
 
@@ -26,6 +35,8 @@ class WriterLookup:
         self._registry = Registry(settings)
         self._writers: dict[int, Writer] = self._registry.kept(contract)
         self._absent: dict[int, float] = {}
+        for reason in (bronze.UNKNOWN_SCHEMA, bronze.NOT_OBJECT, bronze.TYPE, bronze.MISSING):
+            REFUSALS.labels(contract.id, reason)  # an alert on its growth needs the zero first
 
     @property
     def decoder(self) -> AvroRecords:
@@ -58,12 +69,15 @@ class WriterLookup:
         writer = self._registry.writer(self._contract, schema_id)
         if writer is None:
             self._absent[schema_id] = time.monotonic()
+            REFUSALS.labels(self._contract.id, bronze.UNKNOWN_SCHEMA).inc()
             log.warning("%s: the registry does not know schema id %d", self._contract.id, schema_id)
             return
         self._writers[schema_id] = writer
         log.info("%s: reads schema id %d", self._contract.id, schema_id)
         for wire in sorted(writer.misfits):
             log.warning("%s: schema id %d has another type for %s", self._contract.id, schema_id, wire)
+        for reason in _refused(self._contract, writer):
+            REFUSALS.labels(self._contract.id, reason).inc()
 
 
 def decoder_for(records: DataFrame, contract: Contract, settings: Settings) -> Decoder:
@@ -77,6 +91,17 @@ def decoder_for(records: DataFrame, contract: Contract, settings: Settings) -> D
     lookup = WriterLookup(contract, settings)
     lookup.resolve(with_envelope(records))
     return lookup.decoder
+
+
+def _refused(contract: Contract, writer: Writer) -> Iterator[str]:
+    """Say for what every record of a schema is quarantined; nothing: it may be good."""
+    if not writer.is_record:
+        yield bronze.NOT_OBJECT
+        return
+    if writer.misfits:
+        yield bronze.TYPE
+    if any(column.required and column.wire not in writer.fields for column in fields_of(contract)):
+        yield bronze.MISSING
 
 
 def is_unresolved(error: Exception) -> bool:

@@ -15,7 +15,11 @@ from avro.errors import AvroException
 from tidemark.avro_schemas import avro_schema
 from tidemark.contracts import Contract
 
-END_FIELD = "_" * 129  # its default shows that a body was read to its end; a wire name has at most 128 characters
+BODY_FIELD, END_FIELD = "body", "end"
+# Stands behind each body that is read, as a long. Whatever is read too far finds no length in it: all are negative.
+END_BYTES = bytes.fromhex("d3a7f1b9e5cb97ed8f01")
+
+_WHOLE = "_" * 129  # a name longer than any wire name
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def writer_of(contract: Contract, schema_id: int, schema: str) -> Writer:
         written: Any = avro.schema.parse(schema)
     except AvroException:
         return Writer(schema_id, schema)
-    if written.type != "record":
+    if written.type != "record" or _WHOLE in str(written):
         return Writer(schema_id, schema)
     types = {each.name: each.type for each in written.fields}
     wanted = {each["name"]: each["type"] for each in _fields(contract)}
@@ -50,14 +54,31 @@ def writer_of(contract: Contract, schema_id: int, schema: str) -> Writer:
 
 
 def reader_schema(contract: Contract, writer: Writer | None = None) -> str:
-    """Give the schema by which the contract reads a writer's: no field need be there, and END_FIELD is added.
+    """Give the schema by which the contract reads what a writer wrote, with END_BYTES behind it.
 
-    Fields whose type can't be read are left out. Avro wants the record's name to be the writer's.
+    No field need be there, and those whose type can't be read are left out. Avro wants the record's name to be the
+    writer's.
     """
     name, misfits = (writer.name, writer.misfits) if writer else (contract.id, frozenset[str]())
     fields = [each for each in _fields(contract) if each["name"] not in misfits]
-    end = {"name": END_FIELD, "type": "boolean", "default": True}
-    return json.dumps({"type": "record", "name": name, "fields": [*fields, end]})
+    return _whole({"type": "record", "name": name, "fields": fields})
+
+
+def written_schema(writer: Writer) -> str:
+    """Give the schema of what a writer wrote, with END_BYTES behind it."""
+    return _whole(json.loads(writer.schema))
+
+
+def end_mark() -> int:
+    """Give END_BYTES as the long that they are (Apache Avro's specification, "Binary encoding")."""
+    zigzag = sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(END_BYTES))
+    return (zigzag >> 1) ^ -(zigzag & 1)
+
+
+def _whole(body: Any) -> str:
+    # Around the record, not in it: a record may be a field of itself.
+    fields = [{"name": BODY_FIELD, "type": body}, {"name": END_FIELD, "type": "long"}]
+    return json.dumps({"type": "record", "name": _WHOLE, "fields": fields})
 
 
 def _fields(contract: Contract) -> list[dict[str, Any]]:

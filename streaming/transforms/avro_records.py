@@ -1,8 +1,9 @@
 """Decode a record's Avro value in the Confluent wire format, each by its writer's schema into the contract's.
 
 The format: a zero byte, the id of the writer's schema in four bytes, the body (Confluent's documentation of the wire
-format). Spark decodes natively. Every field may be absent or null to Spark, so that one that is gets its own reason;
-and the reader's schema has one field more, with a default, which only a body that was read to its end has.
+format). Spark decodes natively. Every field may be absent or null to Spark, so that one that is gets its own reason.
+Avro does not say where a body ends: a mark is put behind it and read as one field more, and only a body that was read
+to its end, and had nothing behind that, shows the mark.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,12 +17,13 @@ from streaming.transforms.decoding import PARSED, fields_of, headers_of
 from tidemark import bronze
 from tidemark.contracts import Column as ContractColumn
 from tidemark.contracts import Contract
-from tidemark.writers import END_FIELD, Writer, reader_schema
+from tidemark.writers import BODY_FIELD, END_BYTES, END_FIELD, Writer, end_mark, reader_schema, written_schema
 
 UNRESOLVED = "tidemark: unresolved schema id"  # what the micro-batch fails with; the id follows
 
 _ID_AT, _BODY_AT = 2, 6
 _REST = 2**31 - 1
+_WHOLE = "__whole"  # the body, and the mark behind it
 _FAULT = "__fault"
 
 
@@ -38,13 +40,12 @@ class AvroRecords:
 
     def decoded(self, rows: DataFrame, contract: Contract) -> DataFrame:
         """Add the parsed value, its schema's id, what is wrong with the frame, and the headers with columns."""
-        parsed = self._parsed(contract)
-        columns = {bronze.SCHEMA_ID: self._schema_id(), PARSED: parsed, **headers_of(contract)}
-        return rows.withColumns(columns).withColumn(_FAULT, self._fault())
+        read = {bronze.SCHEMA_ID: self._schema_id(), _WHOLE: self._whole(contract), **headers_of(contract)}
+        return rows.withColumns(read).withColumns({PARSED: _body(contract), _FAULT: self._fault()})
 
     def is_suspect(self, contract: Contract) -> Column:
         """Tell whether the value needs a second look."""
-        suspect = F.col(PARSED)[END_FIELD].isNull()
+        suspect = ~_is_whole()
         for column in fields_of(contract):
             value = F.col(PARSED)[column.wire]
             if column.required:
@@ -60,7 +61,7 @@ class AvroRecords:
 
     def document_problem(self, document: Column) -> Column:
         """Name what is wrong with the frame, or that the body can't be read."""
-        return F.coalesce(document, F.when(F.col(PARSED)[END_FIELD].isNull(), F.lit(bronze.MALFORMED)))
+        return F.coalesce(document, F.when(~_is_whole(), F.lit(bronze.MALFORMED)))
 
     def field_problem(self, document: Column, contract: Contract, column: ContractColumn) -> Column:
         """Name what is wrong with one field: its writer has another type, or has it not, or it is null; else null."""
@@ -83,17 +84,14 @@ class AvroRecords:
         """Every record that can't be read has its reason."""
         return F.lit(False)
 
-    def _parsed(self, contract: Contract) -> Column:
+    def _whole(self, contract: Contract) -> Column:
         body = F.substring(F.col(bronze.VALUE), F.lit(_BODY_AT), F.lit(_REST))
+        marked = F.concat(body, F.lit(END_BYTES))
         none = from_avro(F.lit(None).cast("binary"), reader_schema(contract))
         readable = [writer for writer in self.writers.values() if writer.is_record]
-        branches = [(_begins(each.id), _read(body, contract, each)) for each in readable]
+        branches = [(_begins(each.id), _read(marked, contract, each)) for each in readable]
         # Whatever is asked of the value fails: no filter may take an unread record for one without the field.
-        parsed = _first_of([*branches, (self._is_unresolved(), _unresolved())], none)
-        for column in fields_of(contract):
-            if column.logical_type == "date":
-                parsed = parsed.withField(column.wire, parsed[column.wire].cast("string"))  # as in JSON
-        return parsed
+        return _first_of([*branches, (self._is_unresolved(), _unresolved())], none)
 
     def _schema_id(self) -> Column:
         known = [(_begins(schema_id), F.lit(schema_id)) for schema_id in self.writers]
@@ -140,15 +138,28 @@ def _unresolved() -> Column:
     return F.raise_error(F.concat(F.lit(f"{UNRESOLVED} "), _written_id().cast("string")))
 
 
-def _read(body: Column, contract: Contract, writer: Writer) -> Column:
-    reader = reader_schema(contract, writer)
-    parsed = from_avro(body, writer.schema, {"avroSchema": reader, "mode": "PERMISSIVE"})
+def _body(contract: Contract) -> Column:
+    body = F.col(_WHOLE)[BODY_FIELD]
+    for column in fields_of(contract):
+        if column.logical_type == "date":
+            body = body.withField(column.wire, body[column.wire].cast("string"))  # as in JSON
+    return body
+
+
+def _is_whole() -> Column:
+    """Tell whether the body ends where its writer's schema says."""
+    return F.col(_WHOLE)[END_FIELD].eqNullSafe(F.lit(end_mark()))
+
+
+def _read(marked: Column, contract: Contract, writer: Writer) -> Column:
+    options = {"avroSchema": reader_schema(contract, writer), "mode": "PERMISSIVE"}
+    whole = from_avro(marked, written_schema(writer), options)
     if not writer.misfits:
-        return parsed
-    wires = [column.wire for column in fields_of(contract)]
+        return whole
     unread = from_avro(F.lit(None).cast("binary"), reader_schema(contract))
-    whole = {wire: (unread if wire in writer.misfits else parsed)[wire] for wire in [*wires, END_FIELD]}
-    return F.struct(*[value.alias(wire) for wire, value in whole.items()])
+    wires = [column.wire for column in fields_of(contract)]
+    body = {wire: (unread if wire in writer.misfits else whole)[BODY_FIELD][wire].alias(wire) for wire in wires}
+    return F.struct(F.struct(*body.values()).alias(BODY_FIELD), whole[END_FIELD].alias(END_FIELD))
 
 
 def _begins_right() -> Column:

@@ -1,7 +1,9 @@
 """The bronze stream of an Avro topic on a real registry: schemas come, change and are away, and no record is lost."""
 
 import json
+import re
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
+from streaming.health import serve_health
 from streaming.streams.bronze import BronzeStream
-from tests.kafka import Broker
+from tests.kafka import Broker, free_ports
 from tests.registry import RegistryServer, running_registry
 from tests.streams import Row, land, rows, send, settings_in
 from tidemark.avro_schemas import avro_schema
@@ -36,7 +39,8 @@ class House:
 
     def __init__(self, home: Path, broker: Broker, registry: RegistryServer, spark: SparkSession) -> None:
         self.broker, self.registry, self.spark = broker, registry, spark
-        self.settings = settings_in(home, broker, registry_url=registry.url)
+        port = {"TIDEMARK_STREAMS_PORT": free_ports(1)[0]}
+        self.settings = settings_in(home, broker, registry_url=registry.url, **port)
         text = (ROOT / "contracts" / "card_payments.yaml").read_text()
         path = home / "card_payments.yaml"
         path.write_text(text.replace("topic: card_payments", f"topic: {broker.topic(partitions=2)}"))
@@ -69,6 +73,16 @@ class House:
         found = rows(self.settings, self.contract)
         return {row["payment_id"] or f"bad {number}": row["_errors"] for number, row in enumerate(found)}
 
+    def refusals(self) -> dict[str, float]:
+        """Ask the streams how many schemas they refused so far, by reason."""
+        with (
+            serve_health(self.settings, []),
+            urllib.request.urlopen(f"http://127.0.0.1:{self.settings.streams_port}/metrics", timeout=5) as answer,
+        ):
+            found = answer.read().decode()
+        own = rf'^tidemark_schema_refusals_total{{contract="{self.contract.id}",reason="(\w+)"}} (\S+)$'
+        return {reason: float(count) for reason, count in re.findall(own, found, re.MULTILINE)}
+
 
 def payment(name: str, **changes: Any) -> Row:
     made = {"payment_id": name, "card_id": "c1", "customer_id": "u1", "ride_event_id": None, "amount": 2.5}
@@ -93,8 +107,11 @@ def test_schemas_of_every_age_in_one_batch_are_each_read_by_their_own(house: Hou
     bare.pop("ride_event_id")
     values = house.written(older, bare) + house.written(house.schema, payment("own", ride_event_id="r1"))
     values += house.written(newer, payment("new", tip=1.0)) + house.written(other, bare | {"amount": "2.50"})
+    before = house.refusals()
     house.send([*values, b"\x00" + (10**6).to_bytes(4, "big") + b"\x02"])
     assert sorted(map(str, house.land().values())) == ["['type:amount']", "['unknown_schema']", "[]", "[]", "[]"]
+    grew = {reason: count - before.get(reason, 0) for reason, count in house.refusals().items()}
+    assert grew == {"type": 1, "unknown_schema": 1, "missing": 0, "not_object": 0}
     # The contract follows: its column appears, and is null where it was not known
     tip = Column.model_validate({"name": "tip", "logicalType": "number"})
     grown = house.contract.model_copy(update={"version": "1.1.0", "columns": (*house.contract.columns, tip)})

@@ -71,6 +71,8 @@ SCHEMAS: dict[int, Any] = {
     301: with_type(OWN, "x", "string"),
     302: with_type(OWN, "x", ["null", "double"]),
     303: "string",
+    # A record that is a field of itself
+    304: OWN | {"fields": [*OWN["fields"], {"name": "before", "type": ["null", "tidemark.trips"], "default": None}]},
 }
 WRITERS = {number: writer_of(CONTRACT, number, json.dumps(schema)) for number, schema in SCHEMAS.items()}
 DECODER = AvroRecords(WRITERS, frozenset({99, 2**31 + 5}))
@@ -93,6 +95,11 @@ RECORDS: dict[str, tuple[bytes | None, list[str]]] = {
     "frame cut short": (b"\x00\x00\x00", ["malformed"]),
     "no body": (framed(1, GOOD)[:5], ["malformed"]),
     "body cut short": (framed(1, GOOD)[:-4], ["malformed"]),
+    "a byte behind the body": (framed(1, GOOD) + b"\x00", ["malformed"]),
+    "two bodies": (framed(1, GOOD) + framed(1, GOOD)[5:], ["malformed"]),
+    "another type, and a byte behind": (framed(301, GOOD, x="1.5") + b"\x00", ["malformed"]),
+    "a record in itself": (framed(304, GOOD, before=GOOD | {"before": GOOD}), []),
+    "a record in itself, and a byte behind": (framed(304, GOOD, before=GOOD) + b"\x00", ["malformed"]),
     "unknown id": (b"\x00" + (99).to_bytes(4, "big") + b"abc", ["unknown_schema"]),
     "unknown id beyond 31 bits": (b"\x00" + (2**31 + 5).to_bytes(4, "big") + b"abc", ["unknown_schema"]),
     "writer without a required field": (framed(300, GOOD), ["missing:x"]),
@@ -170,3 +177,11 @@ def test_no_filter_takes_an_unread_record_for_another(spark: SparkSession, asked
     rows = as_bronze(spark, CONTRACT, [Record(framed(1, GOOD))], AvroRecords({}))
     with pytest.raises(PySparkException, match=f"{UNRESOLVED} 1"):
         rows.where("size(_errors) = 0").where(asked).select("id").collect()
+
+
+def test_a_body_that_ends_anywhere_but_at_its_end_is_malformed(spark: SparkSession) -> None:
+    whole = framed(1, GOOD)
+    ends = [*range(5, len(whole)), len(whole)]
+    rows = as_bronze(spark, CONTRACT, [Record(whole[:end]) for end in ends], DECODER).toArrow().to_pylist()
+    assert len(rows) > 40
+    assert [row["_errors"] for row in rows] == [["malformed"]] * (len(rows) - 1) + [[]]
