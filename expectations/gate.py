@@ -1,6 +1,6 @@
-"""Judge one table: `python -m expectations.gate <layer>.<table> [--json]`.
+"""Judge tables, one after the other: `python -m expectations.gate <layer>.<table>... [--json]`.
 
-Exit 0: every check of severity `fail` is met. 1: one is not, or the table is not there. 2: the gate could not run.
+Exit 0: every check of severity `fail` is met. 1: one is not, or a table is not there. 2: a gate could not run.
 """
 
 import argparse
@@ -9,9 +9,10 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache
 
 from great_expectations.compatibility.pyspark import DataFrame, SparkSession
 from pyspark.errors import PySparkException
@@ -34,36 +35,30 @@ from tidemark.settings import Settings
 
 log = logging.getLogger(__name__)
 
+Session = Callable[[], SparkSession]
+
 
 class CouldNotRun(TidemarkError):
     """There is no verdict: the gate could not run."""
 
 
 def main() -> None:
-    """Judge the table that the command line names, and exit as the module says."""
+    """Judge the tables that the command line names, and exit as the module says."""
     arguments = _parsed(sys.argv[1:])
     _be_quiet()
-    try:
-        judged = gate(Settings.load(), arguments.table)
-    except NoSuchTable as error:
-        sys.exit(_complaint(error, 1))
-    except TidemarkError as error:
-        sys.exit(_complaint(error, 2))
-    except Exception:
-        log.exception("the gate of %s could not run", arguments.table)
-        sys.exit(2)
-    if arguments.json:
-        print(json.dumps(judged.to_json()))
-    else:
-        show(judged, Console())
-    sys.exit(1 if judged.verdict.outcome == "fail" else 0)
+    with ExitStack() as held:
+        settings = Settings.load()
+        session = cache(lambda: held.enter_context(_session(settings)))
+        codes = [_judged(settings, name, session, arguments.json) for name in arguments.tables]
+    sys.exit(1 if 1 in codes else max(codes))
 
 
-def gate(settings: Settings, name: str) -> Judged:
+def gate(settings: Settings, name: str, session: Session) -> Judged:
     """Judge the version of a table that is the latest now.
 
     Args:
         name: `<layer>.<table>`.
+        session: gives the Spark session to judge it by.
 
     Raises:
         NoSuchTable: there is no such table, or it has no gate.
@@ -73,9 +68,26 @@ def gate(settings: Settings, name: str) -> Judged:
     layer, _, own_name = name.partition(".")
     table = gated_table(layer, own_name, read_contracts(settings.contracts_dir))
     version = latest_version(settings, table)
-    with _session(settings) as spark:
-        judged = judge_version(spark, settings, table, version)
+    judged = judge_version(session(), settings, table, version)
     return replace(judged, seconds=time.monotonic() - started)
+
+
+def _judged(settings: Settings, name: str, session: Session, as_json: bool) -> int:
+    """Judge one table, show the verdict, and give the exit code for it."""
+    try:
+        judged = gate(settings, name, session)
+    except NoSuchTable as error:
+        return _complaint(error, 1)
+    except TidemarkError as error:
+        return _complaint(error, 2)
+    except Exception:
+        log.exception("the gate of %s could not run", name)
+        return 2
+    if as_json:
+        print(json.dumps(judged.to_json()), flush=True)
+    else:
+        show(judged, Console())
+    return 1 if judged.verdict.outcome == "fail" else 0
 
 
 def latest_version(settings: Settings, table: GatedTable) -> Commit:
@@ -131,9 +143,9 @@ def _judged_rows(spark: SparkSession, path: str, version: Commit, table: GatedTa
 
 
 def _parsed(words: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tidemark gate", description="Judge one table.")
-    parser.add_argument("table", help="<layer>.<table>")
-    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    parser = argparse.ArgumentParser(prog="tidemark gate", description="Judge tables.")
+    parser.add_argument("tables", nargs="+", metavar="table", help="<layer>.<table>")
+    parser.add_argument("--json", action="store_true", help="print each verdict as a line of JSON")
     return parser.parse_args(words)
 
 

@@ -44,9 +44,10 @@ class House:
     def land(self) -> None:
         land(self.stream(), self.spark)
 
-    def job(self, name: str, *arguments: str) -> tuple[int, dict[str, Any]]:
+    def job(self, name: str, *arguments: str, action: str = "") -> tuple[int, dict[str, Any]]:
         """Run a batch job as its own process; give its exit code and its result."""
-        command = [sys.executable, "-m", f"streaming.batch.{name}", self.contract.id, *arguments, "--json"]
+        words = [*([action] if action else []), self.contract.id, *arguments, "--json"]
+        command = [sys.executable, "-m", f"streaming.batch.{name}", *words]
         environment = os.environ | settings_environment(self.settings)
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
         assert done.stdout, done.stderr

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 
@@ -45,6 +46,19 @@ class AirflowApi:
         """
         body = {"logical_date": logical_date.isoformat() if logical_date else None, "conf": dict(conf or {})}
         return str(self._send("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def await_run(self, dag_id: str, since: datetime, seconds: float) -> str:
+        """Wait for a run of a DAG that something else starts, by an asset or a schedule, and give its id."""
+        until = time.monotonic() + seconds
+        path = (
+            f"/api/v2/dags/{dag_id}/dagRuns?{urlencode({'run_after_gte': since.isoformat(), 'order_by': '-run_after'})}"
+        )
+        while not (runs := self._send("GET", path)["dag_runs"]):
+            if time.monotonic() > until:
+                fix = f"look at the DAG in Airflow's UI: {self._url}/dags/{dag_id}"
+                raise TidemarkError(f"{dag_id}: no run was started within {seconds:.0f} seconds", fix)
+            time.sleep(1.0)
+        return str(runs[0]["dag_run_id"])
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Give a run's state: queued, running, success or failed."""

@@ -15,12 +15,16 @@ from functools import partial
 from importlib.metadata import distributions
 from pathlib import Path
 
+from tidemark.dbt_manifest import write_manifest
 from tidemark.errors import TidemarkError
 from tidemark.private_files import private_folder, written_once
 from tidemark.programs import search_path
 from tidemark.settings import ROOT, Settings
 
 ADMIN = "admin"
+POOL = "lakehouse"
+
+_PARALLELISM = 4  # tasks at a time, of which the pool leaves one to those that only look
 _KEYS = {"CORE__FERNET_KEY": 32, "API__SECRET_KEY": 32, "API_AUTH__JWT_SECRET": 64}  # bytes of each
 _CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
@@ -56,7 +60,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
 
 
 def prepare(settings: Settings) -> None:
-    """Make the secrets once, and bring the database to this version of Airflow.
+    """Make the secrets once, bring the database to this version of Airflow, and write what its tasks are made from.
 
     Raises:
         TidemarkError: Airflow's environment is missing, or the migration failed.
@@ -68,6 +72,7 @@ def prepare(settings: Settings) -> None:
         written_once(_key_file(settings, name), partial(_new_key, size))
     written_once(password_file(settings), lambda: json.dumps({ADMIN: secrets.token_urlsafe(16)}) + "\n")
     _migrate(settings)
+    write_manifest(settings)
 
 
 def admin_password(settings: Settings) -> str:
@@ -88,7 +93,7 @@ def _options(settings: Settings) -> dict[str, object]:
         "CORE__DAGS_FOLDER": ROOT / "dags",
         "CORE__LOAD_EXAMPLES": False,
         "CORE__EXECUTOR": "LocalExecutor",
-        "CORE__PARALLELISM": 4,
+        "CORE__PARALLELISM": _PARALLELISM,
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": password_file(settings),
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
@@ -141,12 +146,14 @@ def _migrate(settings: Settings) -> None:
     there = bool(connection) or (folder(settings) / "airflow.db").exists()
     if there and marker.exists() and marker.read_text(encoding="utf-8") == mark:
         return
-    command = [airflow_program(settings), "db", "migrate"]
-    environment = os.environ | airflow_environment(settings)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
-        raise TidemarkError(f"Airflow's database could not be migrated:\n{last}", "mend what the lines above say")
+    for words in (["db", "migrate"], ["pools", "set", POOL, str(_PARALLELISM - 1), "What works on the lakehouse."]):
+        environment = os.environ | airflow_environment(settings)
+        command = [airflow_program(settings), *words]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            last = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+            what = f"Airflow's database could not be prepared: {' '.join(words)}:\n{last}"
+            raise TidemarkError(what, "mend what the lines above say")
     marker.write_text(mark, encoding="utf-8")
 
 

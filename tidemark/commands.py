@@ -1,6 +1,7 @@
 """Command lines, built by pure functions: what the CLI starts as a process and what Airflow runs are the same words."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from tidemark.settings import ROOT
@@ -27,6 +28,11 @@ def compact(contract: str, day: str) -> list[str]:
     return [_tidemark(), "compact", contract, "--date", day]
 
 
+def maintain(contract: str) -> list[str]:
+    """Give the command that does what is due for a bronze table."""
+    return [_tidemark(), "maintain", contract]
+
+
 def reconcile(contract: str, day: str, *, remove_extra: bool = False) -> list[str]:
     """Give the command that reconciles a day of a bronze table with Kafka.
 
@@ -36,14 +42,40 @@ def reconcile(contract: str, day: str, *, remove_extra: bool = False) -> list[st
     return [_tidemark(), "reconcile", contract, "--date", day, *(["--remove-extra"] if remove_extra else [])]
 
 
-def prove(contract: str, wait_seconds: int = 60) -> list[str]:
-    """Give the command that proves a bronze table."""
-    return [_tidemark(), "prove", contract, "--wait", str(wait_seconds)]
+def recompute(day: str) -> list[str]:
+    """Give the command that computes a day's windows of the speed layer again.
+
+    Args:
+        day: a date, or a template that becomes one.
+    """
+    return [_tidemark(), "recompute", day]
 
 
-def gate(layer: str, table: str) -> list[str]:
-    """Give the command that judges a table."""
-    return [_tidemark(), "gate", f"{layer}.{table}"]
+def prove(*contracts: str, wait_seconds: int = 60) -> list[str]:
+    """Give the command that proves bronze tables."""
+    return [_tidemark(), "prove", *contracts, "--wait", str(wait_seconds)]
+
+
+def gate(layer: str, tables: Iterable[str]) -> list[str]:
+    """Give the command that judges tables of a layer."""
+    return [_tidemark(), "gate", *(f"{layer}.{table}" for table in tables)]
+
+
+def backfill(
+    action: str, first: str, last: str, source: str, contracts: Iterable[str] = (), path: str = "."
+) -> list[str]:
+    """Give the command that plans, shows or applies a backfill of a range of days.
+
+    Args:
+        contracts: none: the caller adds them.
+    """
+    words = ("--from", first, "--to", last, "--source", source, "--path", path)
+    return [_tidemark(), "backfill", action, *words, *contracts]
+
+
+def replay(contract: str, reason: str, *flags: str) -> list[str]:
+    """Give the command that judges quarantined rows again."""
+    return [_tidemark(), "replay", contract, "--reason", reason, *flags]
 
 
 def dbt_build(selection: str) -> list[str]:

@@ -9,12 +9,12 @@ from typing import Any
 
 import yaml
 
-from tidemark import bronze
+from tidemark import bronze, ops_columns
 from tidemark.contracts import Column, Contract
+from tidemark.dbt_manifest import PROJECT, places
 from tidemark.services import settings_environment
-from tidemark.settings import ROOT, Settings
+from tidemark.settings import Settings
 
-PROJECT = ROOT / "dbt_project"
 SOURCES = PROJECT / "models" / "sources.yml"
 SOURCES_COMMAND = "tidemark dbt-sources"
 
@@ -44,34 +44,6 @@ ENVELOPE: Mapping[str, tuple[str, str]] = {
     bronze.INGEST_DATE: ("date", "The UTC day on which it landed; the table's partition."),
 }
 
-CERTIFICATES: Mapping[str, tuple[str, str]] = {
-    "contract": ("string", "The contract's id."),
-    "topic_id": ("string", "The topic's own id: a topic made anew has another."),
-    "partition": ("int", "Partition of the topic."),
-    "bucket": ("bigint", "Number of the bucket of offsets."),
-    "start_offset": ("bigint", "The first offset that the certificate is about."),
-    "end_offset": ("bigint", "The first offset after it."),
-    "certificate_id": ("string", "The proof that it comes from."),
-    "proven_at": ("timestamp", "When that was."),
-    "topic": ("string", "The topic's name."),
-    "records": ("bigint", "How many records there are in the bucket."),
-    "hash": ("bigint", "The sum of the records' hashes, which doesn't depend on their order."),
-    "table_version": ("bigint", "The Delta version of the bronze table that was proven."),
-}
-
-TIDEMARKS: Mapping[str, tuple[str, str]] = {
-    "contract": ("string", "The contract's id."),
-    "certificate_id": ("string", "The proof; its certificates are in ops.certificates."),
-    "written_at": ("timestamp", "When the proof was written; all its rows have the same."),
-    "topic": ("string", "The topic's name."),
-    "topic_id": ("string", "The topic's own id: a topic made anew has another."),
-    "partition": ("int", "Partition of the topic."),
-    "tidemark": ("bigint", "The first offset that is not accounted for."),
-    "table_version": ("bigint", "The Delta version of the bronze table that was proven."),
-    "complete_through": ("timestamp", "The time up to which the partition is complete; null: not known."),
-    "verdict": ("string", "What the proof found: proven, broken or unknown."),
-}
-
 RIDE_COUNTS: Mapping[str, tuple[str, str]] = {
     "event_type": ("string", "What happened."),
     "window_start": ("timestamp", "The first moment of the window, by event time."),
@@ -84,13 +56,8 @@ RIDE_COUNTS: Mapping[str, tuple[str, str]] = {
 
 def environment(settings: Settings) -> dict[str, str]:
     """Give dbt's variables: where its project is, that its state goes under the home, and all settings."""
-    return settings_environment(settings) | {
-        "DBT_PROJECT_DIR": str(PROJECT),
-        "DBT_PROFILES_DIR": str(PROJECT),
-        "DBT_TARGET_PATH": str(settings.home.absolute() / "dbt" / "target"),
-        "DBT_LOG_PATH": str(settings.logs / "dbt"),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
+    own = {"DBT_PROJECT_DIR": str(PROJECT), "DBT_PROFILES_DIR": str(PROJECT)}
+    return settings_environment(settings) | own | places(settings)
 
 
 def command(arguments: Sequence[str]) -> list[str]:
@@ -130,13 +97,9 @@ def _described(column: Column) -> str:
 
 
 def _ops() -> dict[str, Any]:
-    described = {
-        "certificates": ("One row per bucket of offsets that a proof found clean.", CERTIFICATES),
-        "tidemarks": ("One row per partition and proof: how far everything is accounted for.", TIDEMARKS),
-    }
     tables = [
-        _table(name, text, "tidemark prove <contract>", [_column(each, *rest) for each, rest in columns.items()])
-        for name, (text, columns) in described.items()
+        _table(name, text, made_by, [_column(each, *rest) for each, rest in columns.items()])
+        for name, (made_by, text, columns) in ops_columns.TABLES.items()
     ]
     return {"name": "ops", "description": "What Tidemark knows about its own tables.", "tables": tables}
 

@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from tidemark.topics import Topics
 T = TypeVar("T")
 Say = Callable[[str], None]
 
-DAG = "build_lakehouse"
+RECONCILE, BUILD = "reconcile_bronze", "build_marts"
 COUNTS = {
     # Four events of a ride for each payment: so the payments find their rides.
     "ride_events": 200_000,
@@ -46,6 +47,7 @@ MODELS = {
 
 _LANDED_WITHIN = 300.0
 _BUILT_WITHIN = 1200.0
+_STARTED_WITHIN = 120.0
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,12 @@ def run_demo(settings: Settings, say: Say, scale: float = 1.0) -> Demo:
 
     timed("start everything", lambda: lifecycle.up(settings, "all", say))
     seed = int(time.time())  # one for all: they tell of the same rides and customers
-    produced = timed("produce", lambda: {each.id: _produce(each, scale, seed, say) for each in contracts})
+    produced = timed("produce", lambda: _at_once(contracts, lambda each: _produce(each, scale, seed, say)))
     timed("land in bronze", lambda: _await_landed(settings, contracts, say))
-    tasks = timed(f"Airflow runs {DAG}", lambda: _build(settings, say))
-    proofs = timed("prove", lambda: {each.id: _prove(each, say) for each in contracts})
+    before = datetime.now(UTC)
+    tasks = timed(f"Airflow runs {RECONCILE}", lambda: _reconcile(settings, say))
+    tasks |= timed(f"Airflow runs {BUILD}", lambda: _build(settings, say, before))
+    proofs = timed("prove", lambda: _at_once(contracts, lambda each: _prove(each, say)))
     outcomes = [_outcome(settings, each, produced[each.id], proofs[each.id]) for each in contracts]
     return Demo(outcomes, _streams(settings), tasks, seconds)
 
@@ -114,11 +118,17 @@ def links(settings: Settings) -> dict[str, str]:
     """Say where a person looks next."""
     docs = settings.home.absolute() / "docs"
     return {
-        "Airflow": f"{airflow_url(settings)}/dags/{DAG} (user {ADMIN}, password in {password_file(settings)})",
+        "Airflow": f"{airflow_url(settings)}/dags (user {ADMIN}, password in {password_file(settings)})",
         "quality report": (docs / "quality" / "index.html").as_uri(),
         "dbt docs": (docs / "dbt" / "static_index.html").as_uri(),
         "status": "tidemark status",
     }
+
+
+def _at_once(contracts: list[Contract], act: Callable[[Contract], T]) -> dict[str, T]:
+    """Do something for each contract, two at a time: each waits for a process."""
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip((each.id for each in contracts), pool.map(act, contracts), strict=True))
 
 
 def _produce(contract: Contract, scale: float, seed: int, say: Say) -> int:
@@ -151,37 +161,44 @@ def _landed(ledger: Ledger) -> int:
     return sum(ends(newest.label.ranges).values()) if newest and newest.label else 0
 
 
-def _build(settings: Settings, say: Say) -> dict[str, str]:
+def _reconcile(settings: Settings, say: Say) -> dict[str, str]:
+    """Reconcile today; in a new lakehouse in the place of yesterday's scheduled run, which has no data."""
     api = AirflowApi(settings)
-    api.wait_for_dag(DAG, 120)
-    run = _trigger(api)
+    for dag in (RECONCILE, BUILD):
+        api.wait_for_dag(dag, 120)
+    api.unpause(BUILD)
+    today = datetime.now(UTC).date()
+    conf = {"date": today.isoformat()}
+    if not api.is_paused(RECONCILE):
+        return _followed(settings, RECONCILE, api.trigger(RECONCILE, conf), say)
+    yesterday = datetime.combine(today - timedelta(days=1), datetime.min.time(), UTC)
+    run = api.trigger(RECONCILE, conf, yesterday)
+    api.unpause(RECONCILE)
+    return _followed(settings, RECONCILE, run, say)
+
+
+def _build(settings: Settings, say: Say, since: datetime) -> dict[str, str]:
+    """Follow the run that the reconciled tables have started."""
+    return _followed(settings, BUILD, AirflowApi(settings).await_run(BUILD, since, _STARTED_WITHIN), say)
+
+
+def _followed(settings: Settings, dag: str, run: str, say: Say) -> dict[str, str]:
+    """Follow a run to its end, which must be a success, and give its tasks' states."""
     seen: dict[str, str] = {}
 
     def see(tasks: dict[str, str]) -> None:
         for task, state in tasks.items():
             if state in ("success", "failed", "upstream_failed") and seen.get(task) != state:
-                say(f"{task}: {state}")
+                say(f"{dag}.{task}: {state}")
         seen.update(tasks)
 
-    state = api.wait(DAG, run, _BUILT_WITHIN, see)
+    state = AirflowApi(settings).wait(dag, run, _BUILT_WITHIN, see)
     if state != "success":
         failed = ", ".join(task for task, found in seen.items() if found == "failed")
         raise TidemarkError(
-            f"{DAG}: the run {state}; failed: {failed}", f"{airflow_url(settings)}/dags/{DAG}/runs/{run}"
+            f"{dag}: the run {state}; failed: {failed}", f"{airflow_url(settings)}/dags/{dag}/runs/{run}"
         )
-    return seen
-
-
-def _trigger(api: AirflowApi) -> str:
-    """Trigger the DAG for today; in a new lakehouse in the place of yesterday's scheduled run, which has no data."""
-    today = datetime.now(UTC).date()
-    conf = {"date": today.isoformat()}
-    if not api.is_paused(DAG):
-        return api.trigger(DAG, conf)
-    yesterday = datetime.combine(today - timedelta(days=1), datetime.min.time(), UTC)
-    run = api.trigger(DAG, conf, yesterday)
-    api.unpause(DAG)
-    return run
+    return {f"{dag}.{task}": state for task, state in seen.items()}
 
 
 def _prove(contract: Contract, say: Say) -> dict[str, Any]:

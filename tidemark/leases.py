@@ -1,9 +1,9 @@
 """Leases: one job at a time changes a day of a table, wherever the jobs run, and one that lost its lease can't.
 
 A lease is a file in the lake, so all who share the lake share it. It ends when its holder lets it go, when the
-holder's process is gone, or when nobody has renewed it for a while. Each holder has a token higher than the last one's,
-and each write carries it as Delta's transaction id (`txnAppId` = the lease, `txnVersion` = token and step): Delta leaves
-out what an older holder writes, however late it comes. Kleppmann, "How to do distributed locking": fencing tokens.
+holder's process is gone, or when nobody has renewed it for a while. Each holder has a token higher than the one before,
+and each write carries it as Delta's transaction id (`txnAppId` = the lease, `txnVersion` = token and step): Delta
+leaves out what an older holder writes, however late it comes. Kleppmann, "How to do distributed locking".
 """
 
 import json
@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
@@ -36,9 +37,13 @@ _GUARD_SECONDS = 10.0  # the guard is held for one read and one write of a small
 class LeaseHeld(TidemarkError):
     """Another job works on the same day of the same table."""
 
+    exit_code = 2
+
 
 class LeaseLost(TidemarkError):
     """This job's lease ran out, and another job has taken it."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class Lease:
 
     def __init__(self, path: Path, token: int, what: str) -> None:
         self.app_id = f"lease:{path.parent.name}:{path.stem}"
+        self.run = str(uuid.uuid4())
         self._path, self._token, self._what = path, token, what
         self._steps = 0
 

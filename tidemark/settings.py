@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     home: Path = Field(ROOT / "var", description="Where all state at run time lives.")
     contracts_dir: Path = Field(ROOT / "contracts", description="The folder of contracts.")
     lake: Lake = Field("", description="Root of the lake; empty: `<home>/lake`. A local or mounted path.")
+    exports: str = Field("", description="The folder of operational exports; empty: `<home>/exports`.")
+    approval_share: float = Field(
+        0.05, ge=0, le=1, description="A backfill that would change more of a day's rows than this needs a person."
+    )
     jars: Path = Field(ROOT / ".jars", description="The jars that set-up has resolved.")
     airflow_venv: Path = Field(ROOT / ".venv-airflow", description="Airflow's own environment.")
 
@@ -192,6 +196,11 @@ class Settings(BaseSettings):
     def checkpoint(self, query: str) -> Path:
         """Say where a stream keeps its checkpoint."""
         return self.home.absolute() / "checkpoints" / query
+
+    @cached_property
+    def exports_dir(self) -> Path:
+        """The folder of exports, one below it for each contract."""
+        return Path(self.exports or self.home / "exports").absolute()
 
     @cached_property
     def logs(self) -> Path:

@@ -1,6 +1,7 @@
 """What every batch job does first and last: find its contract and table, take its lock, end with its exit code."""
 
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import date
@@ -45,9 +46,15 @@ def day_lease(settings: Settings, contract: Contract, day: date, job: str) -> Ab
 
 
 def finish(main: Callable[[], int | None]) -> None:
-    """Run a job's main and leave with its exit code; an error that a person is meant to read has no traceback."""
+    """Run a job's main and leave with its exit code; an error that a person is meant to read has no traceback.
+
+    What nobody foresaw ends with 2, could not run. 1 says that the job has done its work, and what it found is bad.
+    """
     try:
         sys.exit(main() or 0)
     except TidemarkError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except Exception:  # noqa: BLE001 (whatever it is, it is told)
+        traceback.print_exc()
+        sys.exit(2)

@@ -6,9 +6,11 @@ committed range of the ledger: what lies beyond is pending, and never inserted.
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock
 
 from rich.console import Console
 from rich.table import Table
@@ -24,6 +26,7 @@ from tidemark.findings import Finding, Findings, found
 from tidemark.kafka_records import KafkaRecords
 from tidemark.ledger import Ledger
 from tidemark.ledger_copy import history_of
+from tidemark.reconciliations import Difference, Outcome, Reconciliation, record
 from tidemark.settings import Settings
 from tidemark.spans import Span
 from tidemark.strays import Strays, offsets_of
@@ -44,6 +47,13 @@ class Comparison:
         """Give the findings of some kinds; a stray is a phantom."""
         ranges = [each for kind in kinds for each in self.findings.ranges(kind)]
         return [*ranges, *self.strays] if Kind.PHANTOM in kinds else ranges
+
+    def differences(self) -> Iterator[Difference]:
+        """Tell range by range what is not as it should be."""
+        for kind in BROKEN:
+            for each in self.of(kind):
+                at = {"partition": each.partition, "offsets": [each.start, each.end]}
+                yield Difference(kind.name.lower(), at, position=f"{each.partition}@{each.start}-{each.end}")
 
     def count(self, kind: Kind) -> int:
         """Count the offsets of a kind."""
@@ -74,8 +84,8 @@ class Day:
         self.topic_id = newest.topic_id
         self._vouchers = Certificates(settings, contract.id, self.topic_id).covering
         self._kafka = KafkaRecords(settings.bootstrap, contract.topic)
-        starts = topics.offsets_at(contract.topic, datetime.combine(day, time(), UTC))
-        ends = topics.offsets_at(contract.topic, datetime.combine(day + timedelta(days=1), time(), UTC))
+        starts = topics.offsets_at(contract.topic, datetime.combine(day, clock(), UTC))
+        ends = topics.offsets_at(contract.topic, datetime.combine(day + timedelta(days=1), clock(), UTC))
         self.spans = [self._span(partition, starts[partition], ends[partition]) for partition in sorted(starts)]
 
     def compared(self) -> Comparison:
@@ -103,6 +113,7 @@ def main() -> int:
     settings = Settings.load()
     contract = known_contract(settings, arguments.contract)
     path = table_or_exit(settings, contract)
+    began = time.monotonic()
     with day_lease(settings, contract, arguments.date, "reconcile") as lease:
         try:
             day = Day(settings, contract, path, arguments.date)
@@ -113,6 +124,9 @@ def main() -> int:
         except KafkaAway as away:
             print(f"can't tell: {away}")
             return 2
+    if not arguments.dry_run:
+        entry = _entry(contract, arguments.date, before, after, time.monotonic() - began)
+        record(settings, entry, before.differences())
     _report(contract.id, arguments, before, after)
     return 0 if after.is_clean else 1
 
@@ -133,6 +147,14 @@ def repaired(opened: Repair, day: Day, before: Comparison, remove_extra: bool) -
                 act(ranges)
                 state = day.compared()
     return state
+
+
+def _entry(contract: Contract, day: date, before: Comparison, after: Comparison, seconds: float) -> Reconciliation:
+    different = before.count(Kind.TWICE) + before.count(Kind.ALTERED)
+    repaired = sum(before.count(kind) - after.count(kind) for kind in BROKEN)
+    counts = (before.count(Kind.LANDED_ONCE), before.count(Kind.LOST), before.count(Kind.PHANTOM), different, None)
+    outcome: Outcome = "done" if after.is_clean else "left"
+    return Reconciliation("transport", contract.id, day, outcome, *counts, repaired, after.version, seconds)
 
 
 def _report(contract: str, arguments: argparse.Namespace, before: Comparison, after: Comparison) -> None:

@@ -20,7 +20,15 @@ from rich.table import Table
 from streaming.batch.fenced import FencedTable
 from streaming.batch.jobs import day_lease, finish, known_contract, table_or_exit
 from streaming.session import batch_session
-from streaming.transforms.rejudged import REASONS_BEFORE, as_records, held_back, is_judged_otherwise, rejudged
+from streaming.transforms.json_records import JsonRecords
+from streaming.transforms.rejudged import (
+    REASONS_BEFORE,
+    as_records,
+    held_back,
+    is_exported,
+    is_judged_otherwise,
+    rejudged,
+)
 from streaming.writer_lookup import decoder_for
 from tidemark import bronze, ops_tables
 from tidemark.contracts import Contract
@@ -92,8 +100,11 @@ class Replay:
 
     def _judged(self, day: date) -> DataFrame:
         rows = self._held_back().where(F.col(bronze.INGEST_DATE) == F.lit(day))
-        decoder = decoder_for(as_records(rows), self._contract, self._settings)
-        judged = rejudged(rows, self._contract, decoder, self.at, self._settings.future_limit_minutes)
+        from_topic, exported = rows.where(~is_exported()), rows.where(is_exported())
+        decoder = decoder_for(as_records(from_topic), self._contract, self._settings)
+        limit = self._settings.future_limit_minutes
+        judged = rejudged(from_topic, self._contract, decoder, self.at, limit)
+        judged = judged.unionByName(rejudged(exported, self._contract, JsonRecords(), self.at, limit))
         return judged.select(*[name for name in judged.columns if name in {*rows.columns, REASONS_BEFORE}])
 
     def _label(self, batch: int, changed: DataFrame) -> Label:

@@ -25,8 +25,15 @@ _RECORD = {
 
 
 def held_back(rows: DataFrame, reason: str = "") -> DataFrame:
-    """Keep the rows that are quarantined for a reason that begins so."""
-    return rows.where((F.size(bronze.ERRORS) > 0) & F.exists(bronze.ERRORS, lambda each: each.startswith(reason)))
+    """Keep the rows that are quarantined for a reason that begins so, and that the contract may release."""
+    named = rows.where((F.size(bronze.ERRORS) > 0) & F.exists(bronze.ERRORS, lambda each: each.startswith(reason)))
+    kinds = [F.lit(kind) for kind in bronze.OF_EXPORT]
+    return named.where(~F.exists(bronze.ERRORS, lambda each: F.substring_index(each, ":", 1).isin(*kinds)))
+
+
+def is_exported() -> Column:
+    """Tell whether a row is of an export: whatever the topic's format is, it is JSON."""
+    return F.col(bronze.TOPIC).startswith(bronze.EXPORT)
 
 
 def as_records(rows: DataFrame) -> DataFrame:
@@ -52,6 +59,7 @@ def rejudged(
         F.col(bronze.INGESTED_AT).alias(AT),
         F.col(bronze.INGEST_DATE).alias(DAY),
         F.col(bronze.ERRORS).alias(REASONS_BEFORE),
+        F.col(bronze.SCHEMA_ID),
     )
     latest = F.col(AT) + F.expr(f"INTERVAL {int(future_limit_minutes)} MINUTES")
     judge = judge_of(contract, decoder, keep=(REASONS_BEFORE,))

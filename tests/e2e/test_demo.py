@@ -67,7 +67,7 @@ def test_demo_ends_proven_and_down_leaves_no_process(lakehouse: Lakehouse) -> No
     demo = lakehouse.run("demo", "--scale", "0.02")
     assert demo.returncode == 0, demo.stdout + demo.stderr
     assert demo.stdout.count(" 0/0/0 ") == len(read_contracts(ROOT / "contracts"))
-    assert "gates passed" in demo.stdout
+    assert "3 of 3 layers passed their gates" in demo.stdout
     status = lakehouse.status()
     assert [each["name"] for each in status["services"] if not each["ready"]] == []
     assert {each["state"] for each in status["streams"]} == {"running"}

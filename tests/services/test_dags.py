@@ -1,4 +1,4 @@
-"""The DAGs as Airflow itself reads them, in its own environment."""
+"""The DAGs as Airflow itself reads them, in its own environment: their wiring, and the rules that all of them keep."""
 
 import json
 import os
@@ -8,11 +8,18 @@ from typing import Any
 
 import pytest
 
+from tidemark.airflow_env import POOL
 from tidemark.contracts import read_contracts
+from tidemark.dbt_manifest import write_manifest
 from tidemark.models import GOLD, STAGED
 from tidemark.settings import ROOT, Settings
 
 pytestmark = pytest.mark.services
+
+CONTRACTS = list(read_contracts(ROOT / "contracts"))
+BACKFILLED = {"backfill_bronze", "build_marts", "reconcile_bronze"}
+DAGS = BACKFILLED | {"maintain_bronze", "replay_quarantine"}
+PROGRAM = str(ROOT / ".venv" / "bin" / "tidemark")
 
 READ = """
 import json
@@ -22,15 +29,22 @@ dags = {{
     dag.dag_id: {{
         "file": dag.fileloc,
         "doc": dag.doc_md,
-        "periodic": dag.timetable.periodic,
+        "periodic": getattr(dag.timetable, "periodic", False),
         "catchup": dag.catchup,
+        "active": dag.max_active_runs,
         "tags": sorted(dag.tags),
+        "params": {{name: dag.params.get_param(name).schema for name in dag.params}},
         "tasks": {{
             task.task_id: {{
-                "command": task.command,
+                "kind": type(task).__name__,
+                "command": getattr(task, "command", None),
                 "owner": task.owner,
                 "retries": task.retries,
+                "judges": task.retry_policy is not None,
+                "pool": task.pool,
                 "after": sorted(task.upstream_task_ids),
+                "outlets": sorted(asset.uri for asset in task.outlets),
+                "defaults": getattr(task, "defaults", None),
             }}
             for task in dag.tasks
         }},
@@ -43,63 +57,121 @@ print("RESULT" + json.dumps({{"errors": bag.import_errors, "dags": dags}}))
 
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return run_in_airflow(READ.format(folder=str(ROOT / "dags")), tmp_path_factory.mktemp("airflow"))
+    home = tmp_path_factory.mktemp("airflow")
+    write_manifest(Settings(home=home))
+    return run_in_airflow(READ.format(folder=str(ROOT / "dags")), home)
 
 
 def run_in_airflow(code: str, home: Path) -> dict[str, Any]:
     """Run code by Airflow's own Python; give the JSON that it prints behind RESULT."""
-    own = {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "PYTHONPATH": f"{ROOT}:{ROOT / 'dags'}"}
+    own = {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "TIDEMARK_HOME": str(home)}
+    own["PYTHONPATH"] = f"{ROOT}:{ROOT / 'dags'}"
     command = [str(Settings.load().airflow_venv / "bin" / "python"), "-c", code]
     done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, timeout=120, check=False)
     (line,) = [each for each in done.stdout.splitlines() if each.startswith("RESULT")] or [done.stderr]
     return dict(json.loads(line.removeprefix("RESULT")))
 
 
+def tasks(bag: dict[str, Any], dag: str) -> dict[str, Any]:
+    return dict(bag["dags"][dag]["tasks"])
+
+
 def test_every_dag_is_read_without_an_error_and_named_as_its_file(bag: dict[str, Any]) -> None:
     assert bag["errors"] == {}
-    assert {dag_id: Path(dag["file"]).stem for dag_id, dag in bag["dags"].items()} == {
-        "build_lakehouse": "build_lakehouse"
-    }
+    assert {dag_id: Path(dag["file"]).stem for dag_id, dag in bag["dags"].items()} == {name: name for name in DAGS}
 
 
-def test_dag_explains_itself_and_can_be_backfilled(bag: dict[str, Any]) -> None:
-    dag = bag["dags"]["build_lakehouse"]
-    assert dag["doc"].startswith("# build_lakehouse")
-    assert (dag["periodic"], dag["catchup"]) == (True, False)
-    assert all(task["owner"] == "platform" and task["retries"] for task in dag["tasks"].values())
+def test_every_dag_keeps_the_rules(bag: dict[str, Any]) -> None:
+    for name, dag in bag["dags"].items():
+        assert dag["doc"].startswith(f"# {name}\n"), name
+        assert (dag["catchup"], dag["active"]) == (False, 1), name
+        assert dag["periodic"] or name not in BACKFILLED, name
+        assert dag["tags"], name
+        for task_id, task in dag["tasks"].items():
+            assert (task["owner"], task["judges"]) == ("platform", True), (name, task_id)
+            assert task["retries"] or "watcher" in task_id, (name, task_id)  # a dbt build is not started twice
+            if task["kind"] == "CommandOperator":
+                assert (task["pool"], task["command"][0]) == (POOL, PROGRAM), (name, task_id)
 
 
-def test_each_contract_is_compacted_reconciled_proven_and_gated_before_dbt(bag: dict[str, Any]) -> None:
-    tasks = bag["dags"]["build_lakehouse"]["tasks"]
-    contracts = list(read_contracts(ROOT / "contracts"))
-    for name in contracts:
-        assert tasks[f"{name}.reconcile"]["after"] == [f"{name}.compact"]
-        assert tasks[f"{name}.prove"]["after"] == [f"{name}.reconcile"]
-        assert tasks[f"{name}.gate"]["after"] == [f"{name}.prove"]
-    assert tasks["dbt_silver"]["after"] == sorted(f"{name}.gate" for name in contracts)
-    assert tasks["dbt_gold"]["after"] == sorted(f"gate_{name}" for name in STAGED)
-    assert all(tasks[f"gate_{name}"]["after"] == ["dbt_gold"] for name in GOLD)
+def test_no_dag_file_does_more_than_wiring() -> None:
+    files = sorted((ROOT / "dags").glob("*.py"))
+    assert {file.stem for file in files} == DAGS
+    for file in files:
+        text = file.read_text()
+        assert len(text.splitlines()) <= 80, file.name
+        assert not any(f"\n{word} " in text for word in ("def", "class", "try:", "while")), file.name
 
 
-def test_every_task_runs_the_command_line_of_the_lakehouse(bag: dict[str, Any]) -> None:
-    programs = {task["command"][0] for task in bag["dags"]["build_lakehouse"]["tasks"].values()}
-    assert programs == {str(ROOT / ".venv" / "bin" / "tidemark")}
-
-
-def test_failing_command_fails_the_task_with_its_command_line(tmp_path: Path) -> None:
-    code = f"""
+def test_what_airflow_imports_for_its_dags_has_no_engine_in_it(tmp_path: Path) -> None:
+    code = """
 import json, sys
-sys.path.insert(0, {str(ROOT / "dags")!r})
-from airflow.exceptions import AirflowException
-from operators.command import CommandOperator
-good = CommandOperator(task_id="good", command=["echo", "all; $HOME is well"]).execute({{}})
-try:
-    CommandOperator(task_id="bad", command=["false"]).execute({{}})
-except AirflowException as error:
-    bad = str(error)
-print("RESULT" + json.dumps({{"good": good, "bad": bad}}))
+import operators.command, operators.days, operators.plans
+from tidemark import commands, models
+from tidemark.contracts import read_contracts
+heavy = ("pyspark", "great_expectations", "deltalake", "pyarrow", "pandas", "confluent_kafka")
+print("RESULT" + json.dumps({name: name in sys.modules for name in heavy}))
 """
-    assert run_in_airflow(code, tmp_path) == {
+    assert not any(run_in_airflow(code, tmp_path).values())
+
+
+def test_each_contract_is_reconciled_and_proven_before_its_day_is_recomputed(bag: dict[str, Any]) -> None:
+    found = tasks(bag, "reconcile_bronze")
+    for name in CONTRACTS:
+        assert found[f"{name}.source"]["after"] == [f"{name}.reconcile"]
+        assert found[f"{name}.prove"]["after"] == [f"{name}.source"]
+    assert found["recompute"]["after"] == sorted(f"{name}.prove" for name in CONTRACTS)
+    assert found["recompute"]["outlets"] == [f"bronze/{name}" for name in sorted(CONTRACTS)]
+    assert len(found) == 3 * len(CONTRACTS) + 1
+
+
+def test_no_layer_is_built_before_the_one_below_is_proven_and_gated(bag: dict[str, Any]) -> None:
+    found = tasks(bag, "build_marts")
+    assert found["gate_bronze"]["after"] == sorted(f"prove_{name}" for name in CONTRACTS)
+    assert found["silver.dbt_producer_watcher"]["after"] == ["gate_bronze"]
+    assert {f"silver.{name}_run" for name in STAGED} <= {*found["gate_silver"]["after"]}
+    assert found["gold.dbt_producer_watcher"]["after"] == ["gate_silver"]
+    assert {f"gold.{name}_run" for name in GOLD} <= {*found["gate_gold"]["after"]}
+    assert found["gate_bronze"]["command"][2:] == [f"bronze.{name}" for name in CONTRACTS]
+
+
+def test_no_answer_is_a_no_and_nothing_is_applied_without_one(bag: dict[str, Any]) -> None:
+    for dag in ("backfill_bronze", "replay_quarantine"):
+        found = tasks(bag, dag)
+        assert (found["approve"]["kind"], found["approve"]["defaults"]) == ("ApprovalOperator", ["Reject"])
+        assert "approve" in found["apply"]["after"]
+        assert found["prove"]["after"] == ["apply"]
+    assert bag["dags"]["backfill_bronze"]["params"]["contracts"]["items"]["enum"] == CONTRACTS
+
+
+def test_upkeep_has_one_task_a_contract(bag: dict[str, Any]) -> None:
+    found = {name: task["command"][1:] for name, task in tasks(bag, "maintain_bronze").items()}
+    assert found == {name: ["maintain", name] for name in CONTRACTS}
+
+
+def test_a_command_fails_its_task_as_its_exit_code_says(tmp_path: Path) -> None:
+    code = """
+import json
+from operators.command import CommandOperator
+def run(words, **more):
+    try:
+        return CommandOperator(task_id="t", command=words, **more).execute({})
+    except Exception as error:
+        return [type(error).__name__, str(error)]
+exits = {code: run([sys.executable, "-c", f"raise SystemExit({code})"])[0] for code in (1, 2, 3, 143)}
+result = {
+    "good": run(["echo", "all; $HOME is well"]),
+    "more": run(["echo"], more='["a", "", 2]'),
+    "json": run(["echo", '{"rows": 3}'], result_is_json=True),
+    "exits": exits,
+    "bad": run(["false"])[1],
+}
+print("RESULT" + json.dumps(result))
+"""
+    assert run_in_airflow("import sys\n" + code, tmp_path) == {
         "good": "all; $HOME is well",
+        "more": "a 2",
+        "json": {"rows": 3},
+        "exits": {"1": "NotGood", "2": "CouldNotRun", "3": "NeedsApproval", "143": "CouldNotRun"},
         "bad": "false ended with 1; see the log above",
     }

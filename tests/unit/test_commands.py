@@ -20,12 +20,19 @@ DAY = "2025-01-02"
 LINES = [
     (commands.produce("rides", 10, "--bad-rate", "0.02"), "produce rides --count 10 --bad-rate 0.02 --json"),
     (commands.compact("rides", DAY), "compact rides --date 2025-01-02"),
+    (commands.maintain("rides"), "maintain rides"),
     (commands.reconcile("rides", DAY), "reconcile rides --date 2025-01-02"),
     (commands.reconcile("rides", DAY, remove_extra=True), "reconcile rides --date 2025-01-02 --remove-extra"),
     (commands.prove("rides"), "prove rides --wait 60"),
-    (commands.prove("rides", 5), "prove rides --wait 5"),
-    (commands.gate("silver", "stg_rides"), "gate silver.stg_rides"),
+    (commands.prove("rides", "sales", wait_seconds=5), "prove rides sales --wait 5"),
+    (commands.gate("silver", ["stg_rides", "stg_sales"]), "gate silver.stg_rides silver.stg_sales"),
+    (commands.replay("rides", "range", "--dry-run"), "replay rides --reason range --dry-run"),
+    (commands.recompute(DAY), "recompute 2025-01-02"),
     (commands.dbt_build("silver"), "dbt build --select silver"),
+    (
+        commands.backfill("plan", DAY, DAY, "exports", ["rides", "sales"]),
+        "backfill plan --from 2025-01-02 --to 2025-01-02 --source exports --path . rides sales",
+    ),
     (commands.dbt_docs(Path("docs")), "dbt docs generate --static --target-path docs"),
 ]
 
@@ -38,7 +45,7 @@ def test_each_command_is_its_words(line: list[str], words: str) -> None:
 def test_each_command_is_tested_here() -> None:
     public = [name for name, made in vars(commands).items() if isfunction(made) and not name.startswith("_")]
     assert {line[1] for line, _ in LINES} | {"job"} == {name.split("_")[0] for name in public}
-    assert len(public) == 8
+    assert len(public) == 12
 
 
 @pytest.mark.parametrize(("line", "words"), LINES)

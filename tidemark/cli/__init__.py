@@ -5,6 +5,7 @@ import sys
 import typer
 
 from tidemark.cli import (
+    backfill,
     contracts,
     dbt,
     demo,
@@ -17,11 +18,27 @@ from tidemark.cli import (
     schemas,
     services,
     settings,
+    upkeep,
 )
 from tidemark.errors import TidemarkError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for group in (services, demo, contracts, produce, prove, lake, quality, quarantine, redis, schemas, dbt, settings):
+for group in (
+    services,
+    demo,
+    contracts,
+    produce,
+    prove,
+    lake,
+    upkeep,
+    backfill,
+    quality,
+    quarantine,
+    redis,
+    schemas,
+    dbt,
+    settings,
+):
     group.register(app)
 
 

@@ -62,8 +62,8 @@ def _reasons_table(found: "Demo") -> Table:
 
 
 def _gates(found: "Demo") -> str:
-    gates = [state for task, state in found.tasks.items() if "gate" in task]
-    return f"{gates.count('success')} of {len(gates)} gates passed"
+    gates = [state for task, state in found.tasks.items() if ".gate_" in task]
+    return f"{gates.count('success')} of {len(gates)} layers passed their gates"
 
 
 def _streams_table(found: "Demo") -> Table:

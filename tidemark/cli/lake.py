@@ -1,4 +1,4 @@
-"""`tidemark compact`, `reconcile`, `topic adopt`: jobs on the lake, each a process with its own exit code."""
+"""`tidemark compact`, `reconcile`, `recompute`, `topic adopt`: lake jobs, each a process with its own exit code."""
 
 import os
 from datetime import datetime
@@ -16,6 +16,7 @@ topic = typer.Typer(no_args_is_help=True, help="Topics: what to do when one was 
 Contract = Annotated[str, typer.Argument(help="The contract's id.")]
 Day = Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="The day of ingest, UTC.")]
 KafkaDay = Annotated[datetime, typer.Option("--date", formats=["%Y-%m-%d"], help="The day of Kafka's timestamps, UTC.")]
+Bytes = Annotated[int | None, typer.Option("--max-bytes", min=1, help="Bytes of small files to join; 2 GiB if unset.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -23,13 +24,15 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(compact)
     app.command()(reconcile)
+    app.command()(recompute)
     app.add_typer(topic, name="topic")
 
 
-def compact(contract: Contract, date: Day = None, as_json: AsJson = False) -> None:
-    """Merge small files of closed or crowded days; nothing else about them changes."""
+def compact(contract: Contract, date: Day = None, max_bytes: Bytes = None, as_json: AsJson = False) -> None:
+    """Merge small files of closed or crowded days; nothing else about them changes, and that is checked."""
     day = [] if date is None else ["--date", date.date().isoformat()]
-    _become(commands.job("compact", contract, *day, *_json(as_json)))
+    most = [] if max_bytes is None else ["--max-bytes", str(max_bytes)]
+    _become(commands.job("compact", contract, *day, *most, *_json(as_json)))
 
 
 def reconcile(
@@ -45,6 +48,21 @@ def reconcile(
     """
     flags = ["--dry-run"] * dry_run + ["--remove-extra"] * remove_extra
     _become(commands.job("reconcile", contract, "--date", date.date().isoformat(), *flags, *_json(as_json)))
+
+
+def recompute(
+    day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The day of event time, UTC.")],
+    only: Annotated[list[str] | None, typer.Option(help="A stream of the speed layer; all if none is named.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compute a day of the speed layer again, from bronze: late, repaired and imported records count now.
+
+    Exit 0: each stream's day is final, or still open. 1: something failed.
+    """
+    named = [word for name in only or () for word in ("--only", name)]
+    flags = ["--dry-run"] * dry_run
+    _become(commands.job("recompute", day.date().isoformat(), *named, *flags, *_json(as_json)))
 
 
 @topic.command()

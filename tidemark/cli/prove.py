@@ -31,20 +31,28 @@ def register(app: typer.Typer) -> None:
 
 
 def prove(
-    contract: Annotated[str, typer.Argument(help="The contract's id.")],
+    contracts: Annotated[list[str], typer.Argument(help="Contracts' ids.", metavar="CONTRACT...")],
     wait: Annotated[float, typer.Option(min=0, help="Seconds that the stream may take to reach Kafka's end.")] = 60,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each result as a line of JSON.")] = False,
 ) -> None:
     """Prove that every Kafka offset is in bronze exactly once, byte for byte.
 
     Exit 0: proven. 1: broken, and each bad offset is listed. 2: can't tell, and why.
     """
+    codes = [_proven(contract, wait, as_json) for contract in contracts]
+    raise typer.Exit(1 if 1 in codes else max(codes))
+
+
+def _proven(contract: str, wait: float, as_json: bool) -> int:
+    """Prove one contract, show what came of it, and give the exit code for it."""
     proof = _attempted(lambda: _proof(contract, wait), contract, as_json)
+    if proof is None:
+        return EXIT_CODES["unknown"]
     if as_json:
-        print(json.dumps(proof.as_json()))
+        print(json.dumps(proof.as_json()), flush=True)
     else:
         _show(proof)
-    raise typer.Exit(proof.exit_code)
+    return proof.exit_code
 
 
 def _proof(contract: str, wait: float) -> Proof:
@@ -52,8 +60,8 @@ def _proof(contract: str, wait: float) -> Proof:
     return proof_of(settings, find_contract(read_contracts(settings.contracts_dir), contract), wait, progress)
 
 
-def _attempted(attempt: Callable[[], Proof], contract: str, as_json: bool) -> Proof:
-    """Exit 2 on whatever is no verdict: an exit of 1 must never mean anything but broken."""
+def _attempted(attempt: Callable[[], Proof], contract: str, as_json: bool) -> Proof | None:
+    """Give nothing on whatever is no verdict: an exit of 1 must never mean anything but broken."""
     try:
         return attempt()
     except TidemarkError as error:
@@ -67,7 +75,7 @@ def _attempted(attempt: Callable[[], Proof], contract: str, as_json: bool) -> Pr
         print(json.dumps(unproven(contract, why)))
     else:
         print(f"{contract}: unknown: {why}", file=sys.stderr)
-    raise typer.Exit(EXIT_CODES["unknown"])
+    return None
 
 
 def _show(proof: Proof) -> None:

@@ -13,14 +13,14 @@ def register(app: typer.Typer) -> None:
 
 
 def gate(
-    table: Annotated[
-        str, typer.Argument(metavar="LAYER.TABLE", help="Like bronze.ride_events or gold.fct_rides_hourly.")
+    tables: Annotated[
+        list[str], typer.Argument(metavar="LAYER.TABLE...", help="Like bronze.ride_events gold.fct_rides_hourly.")
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each verdict as a line of JSON.")] = False,
 ) -> None:
-    """Judge a table by its suite, at the version that is the latest now, and link the report.
+    """Judge tables by their suites, each at the version that is the latest now, and link the reports.
 
-    Exit 0: every check of severity `fail` is met. 1: one is not, or there is no such table. 2: the gate could not run.
+    Exit 0: every check of severity `fail` is met. 1: one is not, or a table is not there. 2: a gate could not run.
     """
-    command = [sys.executable, "-m", "expectations.gate", table, *(["--json"] if as_json else [])]
+    command = [sys.executable, "-m", "expectations.gate", *tables, *(["--json"] if as_json else [])]
     os.execv(command[0], command)

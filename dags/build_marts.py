@@ -1,0 +1,50 @@
+"""# build_marts
+
+Builds the tables that analysts read: silver and gold, one task and one asset for each dbt model.
+
+**prove** says how far bronze is complete, and nothing is built beyond that → **gate_bronze** → **silver** →
+**gate_silver** → **gold** → **gate_gold**, and dbt's documentation. A failed proof or gate stops what is downstream of
+it; its log names the expectation that failed and links its report.
+
+* **It runs** when bronze has moved (the streams and `reconcile_bronze` say so), and at least once a day.
+* **Trigger**: whenever you like. Models take what is new since their last build, so a second run changes nothing.
+"""
+
+from datetime import UTC, datetime
+
+from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule
+from airflow.timetables.trigger import CronTriggerTimetable
+from cosmos import DbtTaskGroup
+from operators.command import DEFAULTS, CommandOperator
+from operators.marts import cosmos
+
+from tidemark import commands, models
+from tidemark.contracts import read_contracts
+from tidemark.settings import Settings
+
+settings = Settings.load()
+CONTRACTS = list(read_contracts(settings.contracts_dir))
+
+with DAG(
+    dag_id="build_marts",
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 7 * * *", timezone="UTC"),
+        assets=AssetAny(*(Asset(f"bronze/{name}") for name in CONTRACTS)),
+    ),
+    start_date=datetime(2025, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["silver", "gold"],
+    default_args=DEFAULTS,
+):
+    gate_bronze = CommandOperator(task_id="gate_bronze", command=commands.gate("bronze", CONTRACTS))
+    gate_silver = CommandOperator(task_id="gate_silver", command=commands.gate("silver", models.STAGED))
+    gate_gold = CommandOperator(task_id="gate_gold", command=commands.gate("gold", models.GOLD))
+    silver = DbtTaskGroup(group_id="silver", **cosmos("silver"))
+    gold = DbtTaskGroup(group_id="gold", **cosmos("gold"))
+    docs = commands.dbt_docs(settings.home.absolute() / "docs" / "dbt")
+    for name in CONTRACTS:
+        CommandOperator(task_id=f"prove_{name}", command=commands.prove(name)) >> gate_bronze
+    gate_bronze >> silver >> gate_silver >> gold >> gate_gold
+    gold >> CommandOperator(task_id="dbt_docs", command=docs, doc_md="dbt writes its documentation.")

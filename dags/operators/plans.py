@@ -1,0 +1,32 @@
+"""What a person is shown before rows change, and which way a run goes from its plan."""
+
+from typing import Any
+
+BACKFILL_PLAN = """\
+| contract | day | rows now | rows after | missing | different | rejected | share | models to rebuild |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |
+{% for day in ti.xcom_pull(task_ids='plan').days if day.files_added -%}
+| {{ day.contract }} | {{ day.day }} | {{ day.rows_now }} | {{ day.rows_after }} | {{ day.missing }} \
+| {{ day.different }} | {{ day.rejected }} | {{ '%.1f %%' % (100 * day.share) }} | {{ day.models | join(', ') }} |
+{% endfor %}
+Only rows are appended: no file is rewritten. `tidemark backfill diff` shows them one by one.
+"""
+
+REPLAY_PLAN = """\
+| day of ingest | rows judged | would be released | held for other reasons |
+| --- | ---: | ---: | ---: |
+{% for day in ti.xcom_pull(task_ids='plan').days -%}
+| {{ day.day }} | {{ day.rows }} | {{ day.released }} | {{ day.otherwise }} |
+{% endfor %}
+"""
+
+
+def after_plan(ti: Any) -> str:
+    """Give the task that follows a backfill's plan."""
+    return "approve" if ti.xcom_pull(task_ids="plan")["needs_approval"] else "apply"
+
+
+def is_worth_a_replay(ti: Any, params: dict[str, Any]) -> bool:
+    """Tell whether a replay is wanted, and would change something."""
+    days = ti.xcom_pull(task_ids="plan")["days"]
+    return not params["dry_run"] and any(day["released"] or day["otherwise"] for day in days)

@@ -1,0 +1,160 @@
+"""Where a backfill takes a day from: Kafka, the exports of the operational system, or an archive."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date
+from types import TracebackType
+from typing import Protocol, Self
+
+from pyspark.sql import SparkSession
+
+from streaming.batch.fenced import FencedTable
+from streaming.batch.reconcile import Day, repaired
+from streaming.batch.repair import Repair
+from streaming.batch.source_day import SourceDays
+from streaming.transforms.exports import DIFFERENT, EXTRA, MISSING
+from tidemark.compare import Kind
+from tidemark.contracts import Contract
+from tidemark.exports import ExportFile, of_archive, of_day
+from tidemark.leases import Lease
+from tidemark.ledger import Label, Ledger
+from tidemark.reconciliations import Difference, Level
+from tidemark.settings import Settings
+
+
+@dataclass(frozen=True)
+class Found:
+    """A day compared, whatever with; `there` are bronze's rows of it, `repairable` what would be appended."""
+
+    day: date
+    there: int
+    missing: int
+    different: int
+    extra: int | None  # None: it can't be told, since the other side is no whole day
+    rejected: int
+    repairable: int
+    version: int
+    differences: Callable[[], Iterator[Difference]] = field(compare=False, repr=False)
+
+    @property
+    def share(self) -> float:
+        """The share of the day's rows, as they would be, that a repair changes."""
+        total = self.there + self.missing
+        return self.repairable / total if total else 0.0
+
+
+class Source(Protocol):
+    """One contract's side of a backfill."""
+
+    level: Level
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
+
+    def found(self, day: date) -> Found | None:
+        """Compare a day with bronze; None: this source has nothing of that day."""
+
+    def repair(self, day: date, lease: Lease) -> None:
+        """Append what was found missing or different."""
+
+
+class KafkaSource:
+    """The topic itself, as far as Kafka still has it: what reconcile does, for a range of days."""
+
+    level: Level = "transport"
+
+    def __init__(self, settings: Settings, contract: Contract) -> None:
+        self._settings, self._contract = settings, contract
+        self._path = settings.table("bronze", contract.id)
+        self._days: dict[date, Day] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._days.clear()
+
+    def found(self, day: date) -> Found:
+        """Compare a day of Kafka's timestamps, byte by byte."""
+        compared = self._day(day).compared()
+        lost, different = compared.count(Kind.LOST), compared.count(Kind.TWICE) + compared.count(Kind.ALTERED)
+        extra = compared.count(Kind.PHANTOM)
+        there = compared.count(Kind.LANDED_ONCE) + different
+        return Found(day, there, lost, different, extra, 0, lost, compared.version, compared.differences)
+
+    def repair(self, day: date, lease: Lease) -> None:
+        """Read what is missing from Kafka again, and append it."""
+        opened = self._day(day)
+        repaired(Repair(self._settings, self._contract, opened.topic_id, lease), opened, opened.compared(), False)
+
+    def _day(self, day: date) -> Day:
+        if day not in self._days:
+            self._days[day] = Day(self._settings, self._contract, self._path, day)
+        return self._days[day]
+
+
+class FileSource:
+    """Files: an export for each day, or an archive of many."""
+
+    level: Level = "source"
+
+    def __init__(
+        self, settings: Settings, contract: Contract, session: Callable[[], SparkSession], first: date
+    ) -> None:
+        self._settings, self._contract, self._session, self._first = settings, contract, session, first
+        self._path = settings.table("bronze", contract.id)
+        self._archive: list[ExportFile] | None = None
+        self._opened: dict[date, SourceDays] = {}
+        self._held = ExitStack()
+
+    def with_archive(self, place: str) -> Self:
+        """Take all days from an archive instead of their exports."""
+        self._archive = of_archive(self._settings, self._contract, place)
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._opened.clear()
+        self._held.close()
+
+    def found(self, day: date) -> Found | None:
+        """Compare a day by the contract's key; an archive's rejected rows count to the first day."""
+        rows = self._rows(day)
+        if rows is None:
+            return None
+        found = rows.compare(day)
+        counts: Counter[str] = found.counts
+        there = sum(counts.values()) - counts[MISSING]
+        extra = counts[EXTRA] if self._archive is None else None
+        repairable = counts[MISSING] + counts[DIFFERENT]
+        return Found(
+            *(day, there, counts[MISSING], counts[DIFFERENT], extra, found.rejected, repairable, found.version),
+            differences=lambda: rows.differences(found),
+        )
+
+    def repair(self, day: date, lease: Lease) -> None:
+        """Append what is missing or different, and what is rejected to the quarantine."""
+        rows = self._rows(day)
+        if rows is None:
+            return
+        newest = Ledger(self._path).newest_ingest()
+        topic_id = newest.label.topic_id if newest and newest.label else ""
+        label = Label("backfill", "backfill", 0, lease.run, self._contract.topic, topic_id, {}, self._contract.version)
+        FencedTable(self._settings, self._contract, lease).append(rows.missing_or_different(rows.compare(day)), label)
+
+    def _rows(self, day: date) -> SourceDays | None:
+        filed_under = day if self._archive is None else None
+        key = filed_under or self._first
+        if key not in self._opened:
+            files = of_day(self._settings, self._contract, day) if self._archive is None else self._archive
+            if not files:
+                return None
+            days = SourceDays(self._settings, self._contract, self._session(), files, filed_under, key)
+            self._opened[key] = self._held.enter_context(days)
+        return self._opened[key]

@@ -1,0 +1,49 @@
+"""dbt's project, where its state is, and what it says that the project has: Airflow's tasks are made from that."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from tidemark.errors import TidemarkError
+from tidemark.settings import ROOT, Settings
+
+PROJECT = ROOT / "dbt_project"
+
+
+def places(settings: Settings) -> dict[str, str]:
+    """Give the variables that keep dbt's state under the home."""
+    return {
+        "DBT_TARGET_PATH": str(_target(settings)),
+        "DBT_LOG_PATH": str(settings.logs / "dbt"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
+def manifest(settings: Settings) -> Path:
+    """Say where dbt writes what the project has; Airflow's tasks are made from it."""
+    return _target(settings) / "manifest.json"
+
+
+def write_manifest(settings: Settings) -> None:
+    """Have dbt write its manifest, unless it is newer than all of the project.
+
+    Raises:
+        TidemarkError: dbt finds the project faulty.
+    """
+    written = manifest(settings)
+    newest = max(path.stat().st_mtime for path in PROJECT.rglob("*") if path.is_file())
+    if written.exists() and written.stat().st_mtime > newest:
+        return
+    own = {"DBT_PROJECT_DIR": str(PROJECT), "DBT_PROFILES_DIR": str(PROJECT)} | places(settings)
+    done = subprocess.run([program(), "parse"], env=os.environ | own, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise TidemarkError(f"dbt can't read its project:\n{done.stdout[-2000:]}", "mend what the lines above say")
+
+
+def program() -> str:
+    """Say where the lakehouse's own dbt is, whoever asks: Airflow has another environment."""
+    return str(ROOT / ".venv" / "bin" / "dbt")
+
+
+def _target(settings: Settings) -> Path:
+    return settings.home.absolute() / "dbt" / "target"
