@@ -14,6 +14,8 @@ INGESTED_AT = "_ingested_at"
 JUDGED_AT = "_judged_at"
 INGEST_DATE = "_ingest_date"
 
+EXPORT = "export:"  # begins the topic of rows that came from an export's file, not from Kafka
+
 POSITION = (TOPIC, PARTITION, OFFSET)
 ENVELOPE = (
     *POSITION,
@@ -38,5 +40,10 @@ LENGTH = "length"  # longer than maxLength
 PATTERN = "pattern"  # does not match pattern
 ENUM = "enum"  # not one of enum
 FUTURE = "future"  # an event time further ahead than the limit
+DUPLICATE = "duplicate"  # rows of an export with one key that do not say the same
+OTHER_DAY = "other_day"  # an export's row of another day than it is filed under
+
+# What only the whole export can tell: a row that is judged again keeps these.
+OF_EXPORT = (DUPLICATE, OTHER_DAY)
 
 MAX_DEPTH = 100

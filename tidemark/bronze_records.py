@@ -1,7 +1,8 @@
 """Bronze's side of a comparison: the rows of one version of the table, read without an engine, in bounded memory."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,8 +16,8 @@ from deltalake.exceptions import DeltaError
 from numpy.typing import NDArray
 
 from tidemark import bronze
-from tidemark.compare import Hashed
 from tidemark.errors import TidemarkError
+from tidemark.evidence import Hashed
 from tidemark.record_hash import HEADERS, NO_TIME, Integers, Records, row_hashes
 from tidemark.spans import Layout, Span
 
@@ -30,6 +31,7 @@ _RECORD = {
     bronze.HEADERS: HEADERS,
 }
 
+_DAY = f"partition.{bronze.INGEST_DATE}"  # as the log's statistics name it
 _MOST_ROWS = 16_384
 _MOST_BYTES = 32 * 1024 * 1024
 _DICTIONARY_ROWS = 256  # where each row is a word of a dictionary, its size isn't known before it is read
@@ -63,17 +65,18 @@ class _Part:
 
 
 class PinnedBronze:
-    """The rows of one version of a bronze table.
+    """The rows of one version of a bronze table, or of some of its days of ingest.
 
     Raises:
         TidemarkError: this version can't be read: files are gone, or it has features that this reader doesn't know.
     """
 
-    def __init__(self, path: str, version: int, topic: str) -> None:
+    def __init__(self, path: str, version: int, topic: str, days: Container[date] | None = None) -> None:
         self.given = 0  # how many rows `rows` has given, of positions inside the spans it was asked for
         self._topic = topic
         self._version = version
         self._path = path
+        self._days = days
         self._files = self._listed()
 
     def rows(self, spans: Sequence[Span]) -> Iterator[Hashed]:
@@ -108,8 +111,9 @@ class PinnedBronze:
                 "drop what was added to the table: deletion vectors or column mapping",
             )
         wanted = [f"{bound}.{column}" for column in (bronze.PARTITION, bronze.OFFSET) for bound in ("min", "max")]
-        columns = [name for name in ("path", *wanted) if name in actions.column_names]
+        columns = [name for name in ("path", _DAY, *wanted) if name in actions.column_names]
         files = actions.select(columns).to_pylist()
+        files = files if self._days is None else [file for file in files if file[_DAY] in self._days]
         return [(Path(self._path) / unquote(file["path"]), _part(*map(file.get, wanted))) for file in files]
 
     def _batches(

@@ -7,19 +7,20 @@ CHUNK_OFFSETS, whatever the number of offsets.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemark.record_hash import Hashes, Integers
-from tidemark.spans import Layout, Span, chunks
+from tidemark.evidence import Evidence, Hashed, Records, Rows, gaps, sum_of_hashes
+from tidemark.spans import Layout, Span, chunks, covered
 
 CHUNK_OFFSETS = 2_000_000  # 26 bytes each
 
 Tick = Callable[[int], None]  # told how many rows were read since the last call
 Kinds = NDArray[np.uint8]
-Flags = NDArray[np.bool_]
+Retired = Mapping[int, Sequence[tuple[int, int]]]  # by partition: ranges that upkeep has let go
 
 
 class Kind(IntEnum):
@@ -34,20 +35,12 @@ class Kind(IntEnum):
     COMPACTED = 6  # removed by compaction; one row there is fine
     EXPIRED = 7  # removed by retention, and no certificate vouches for it
     PENDING = 8  # not taken by the stream yet
+    RETIRED = 9  # it was proven, and its row let go when the contract's time was up
 
 
+NOTHING_RETIRED: Retired = MappingProxyType({})
 BROKEN = (Kind.TWICE, Kind.LOST, Kind.ALTERED, Kind.PHANTOM)
-CLEAN = (Kind.LANDED_ONCE, Kind.ABORTED, Kind.COMPACTED)
-
-
-@dataclass(frozen=True)
-class Hashed:
-    """Records or rows by their position: arrays of one length."""
-
-    partitions: Integers
-    offsets: Integers
-    times: Integers  # microseconds
-    hashes: Hashes
+CLEAN = (Kind.LANDED_ONCE, Kind.ABORTED, Kind.COMPACTED, Kind.RETIRED)
 
 
 class KafkaSide(Protocol):
@@ -75,24 +68,6 @@ class BronzeSide(Protocol):
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What both sides have at each offset of a span: arrays with one element an offset."""
-
-    span: Span
-    in_kafka: Flags  # a committed record
-    aborted: Flags  # a record that was not committed; looked for on compacted topics only
-    record_hashes: Hashes
-    rows: NDArray[np.uint8]  # 0, 1 or 2: two or more
-    row_hashes: Hashes
-    row_times: Integers
-
-    @property
-    def single(self) -> Flags:
-        """Where there is exactly one row."""
-        return np.asarray(self.rows == 1)
-
-
-@dataclass(frozen=True)
 class Voucher:
     """The part of a certificate that vouches for rows: so many in [start, end), with this sum of hashes."""
 
@@ -114,26 +89,33 @@ class Judged:
 
 
 def judged(
-    kafka: KafkaSide, bronze: BronzeSide, spans: Sequence[Span], vouchers: Vouchers, tick: Tick = lambda _: None
+    kafka: KafkaSide,
+    bronze: BronzeSide,
+    spans: Sequence[Span],
+    vouchers: Vouchers,
+    tick: Tick = lambda _: None,
+    retired: Retired = NOTHING_RETIRED,
 ) -> Iterator[Judged]:
     """Read both sides and classify every offset; the pieces of a partition come in order.
 
     Args:
         vouchers: gives the certificates that overlap a span; asked only where Kafka has expired offsets.
+        retired: what the ledger says was let go.
     """
     for chunk in chunks(spans, CHUNK_OFFSETS):
         layout = Layout(chunk)
-        records = _Records(layout)
+        records = Records(layout)
         records.add(_told(kafka.committed(chunk), tick))
         lows = kafka.lows()  # after reading: retention may have moved it meanwhile
         if kafka.compacted:
-            records.add_aborted(kafka.written(_gaps(layout, records.present)))
-        rows = _Rows(layout)
+            records.add_aborted(kafka.written(gaps(layout, records.present)))
+        rows = Rows(layout)
         rows.add(_told(bronze.rows(chunk), tick))
         for span, part in layout.slices:
             of_kafka = (records.present[part], records.aborted[part], records.hashes[part])
             evidence = Evidence(span, *of_kafka, rows.counts[part], rows.hashes[part], rows.times[part])
             kinds = classified(evidence, lows.get(span.partition, span.end), kafka.compacted)
+            _let_go(evidence, kinds, retired)
             _vouch(evidence, kinds, vouchers, gap=Kind.COMPACTED if kafka.compacted else Kind.ABORTED)
             yield Judged(evidence, kinds)
 
@@ -163,10 +145,15 @@ def classified(evidence: Evidence, low: int, compacted: bool) -> Kinds:
     return np.select([where for where, _ in cases], [np.uint8(kind) for _, kind in cases], np.uint8(Kind.ABORTED))
 
 
-def sum_of_hashes(evidence: Evidence, part: slice) -> tuple[int, int]:
-    """Count the single rows in a part of a span, and add up their hashes modulo 2**64: the order does not matter."""
-    single = evidence.single[part]
-    return int(single.sum()), int(evidence.row_hashes[part][single].sum(dtype=np.uint64))
+def _let_go(evidence: Evidence, kinds: Kinds, retired: Retired) -> None:
+    """Let offsets without a row that were retired be no lost ones.
+
+    Args:
+        kinds: is changed.
+    """
+    ranges = retired.get(evidence.span.partition, ())
+    missing = (evidence.rows == 0) & np.isin(kinds, (Kind.LOST, Kind.EXPIRED))
+    kinds[missing & covered(evidence.span, ranges)] = Kind.RETIRED
 
 
 def _vouch(evidence: Evidence, kinds: Kinds, vouchers: Vouchers, gap: Kind) -> None:
@@ -188,58 +175,6 @@ def _vouch(evidence: Evidence, kinds: Kinds, vouchers: Vouchers, gap: Kind) -> N
         if not (rows > 1).any() and sum_of_hashes(evidence, part) == (voucher.records, voucher.sum_of_hashes):
             kinds[part][expired[part] & (rows == 1)] = Kind.LANDED_ONCE
             kinds[part][expired[part] & (rows == 0)] = gap
-
-
-class _Records:
-    """What was read of Kafka, by place."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self.present = np.zeros(layout.size, np.bool_)
-        self.aborted = np.zeros(layout.size, np.bool_)
-        self.hashes = np.zeros(layout.size, np.uint64)
-
-    def add(self, batches: Iterable[Hashed]) -> None:
-        for batch in batches:
-            inside = self._layout.inside(batch.partitions, batch.offsets)
-            places = self._layout.places(batch.partitions[inside], batch.offsets[inside])
-            self.present[places] = True
-            self.hashes[places] = batch.hashes[inside]
-
-    def add_aborted(self, batches: Iterable[Hashed]) -> None:
-        for batch in batches:
-            inside = self._layout.inside(batch.partitions, batch.offsets)
-            self.aborted[self._layout.places(batch.partitions[inside], batch.offsets[inside])] = True
-        self.aborted &= ~self.present
-
-
-class _Rows:
-    """What was read of bronze, by place."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self.counts = np.zeros(layout.size, np.uint8)
-        self.hashes = np.zeros(layout.size, np.uint64)
-        self.times = np.zeros(layout.size, np.int64)
-
-    def add(self, batches: Iterable[Hashed]) -> None:
-        for batch in batches:
-            inside = self._layout.inside(batch.partitions, batch.offsets)
-            places = self._layout.places(batch.partitions[inside], batch.offsets[inside])
-            self.hashes[places] = batch.hashes[inside]
-            self.times[places] = batch.times[inside]
-            distinct, times_seen = np.unique(places, return_counts=True)
-            self.counts[distinct] = np.minimum(self.counts[distinct] + times_seen, 2)  # no overflow at 256
-
-
-def _gaps(layout: Layout, present: Flags) -> list[Span]:
-    """Give for each span the part from its first to its last gap."""
-    found = []
-    for span, part in layout.slices:
-        gaps = np.flatnonzero(~present[part])
-        if len(gaps):
-            found.append(Span(span.partition, span.start + int(gaps[0]), span.start + int(gaps[-1]) + 1))
-    return found
 
 
 def _told(batches: Iterable[Hashed], tick: Tick) -> Iterator[Hashed]:

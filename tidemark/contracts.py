@@ -126,7 +126,7 @@ class Contract(Part):
     """What a topic's records must be, and what is checked of its tables.
 
     `change_order` says which of two changes of a key is the newer one; `mirror`, whether the good records are copied
-    to `<topic>.clean` and the bad ones to `<topic>.dlq`.
+    to `<topic>.clean` and the bad ones to `<topic>.dlq`; `retain_days`, for how long bronze keeps a day of ingest.
     """
 
     id: Name
@@ -142,6 +142,7 @@ class Contract(Part):
     tombstone: Literal["quarantine", "delete"] = "quarantine"
     silence: Silence | None = None
     mirror: bool = False
+    retain_days: int | None = Field(None, alias="retainDays", ge=1, le=36_500, strict=True)
     columns: tuple[Column, ...] = Field(alias="schema", min_length=1, max_length=500)
     quality: tuple[Check, ...] = ()
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tidemark.compare import BROKEN, CLEAN, Flags, Judged, Kind, sum_of_hashes
+from tidemark.compare import BROKEN, CLEAN, Judged, Kind
+from tidemark.evidence import Flags, sum_of_hashes
 from tidemark.record_hash import Integers
 from tidemark.spans import BUCKET, runs
 

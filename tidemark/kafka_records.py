@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from tidemark.compare import Hashed
 from tidemark.errors import TidemarkError
+from tidemark.evidence import Hashed
 from tidemark.record_hash import HEADERS, Integers, Records, row_hashes
 from tidemark.spans import Span
 from tidemark.topics import KafkaAway, Topics

@@ -6,7 +6,7 @@ the same commit. Delta protocol: https://github.com/delta-io/delta/blob/master/P
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -37,20 +37,22 @@ class Label:
     topic_id: str
     ranges: Ranges
     contract_version: str
+    retired: Mapping[int, Sequence[Range]] = field(default_factory=dict)  # exactly, where `ranges` are their hulls
 
     def to_json(self) -> str:
         """Write the label as the ledger keeps it."""
-        return json.dumps(
-            {
-                "kind": self.kind,
-                "query": self.query,
-                "batch": self.batch,
-                "checkpoint": self.checkpoint,
-                "topic_id": self.topic_id,
-                "ranges": {self.topic: {str(part): list(span) for part, span in sorted(self.ranges.items())}},
-                "contract_version": self.contract_version,
-            }
-        )
+        data: dict[str, Any] = {
+            "kind": self.kind,
+            "query": self.query,
+            "batch": self.batch,
+            "checkpoint": self.checkpoint,
+            "topic_id": self.topic_id,
+            "ranges": {self.topic: {str(part): list(span) for part, span in sorted(self.ranges.items())}},
+            "contract_version": self.contract_version,
+        }
+        if self.retired:
+            data["retired"] = {str(part): [list(span) for span in spans] for part, spans in self.retired.items()}
+        return json.dumps(data)
 
     @classmethod
     def from_json(cls, text: str) -> "Label | None":
@@ -59,7 +61,8 @@ class Label:
             data = json.loads(text)
             ((topic, spans),) = data["ranges"].items()
             ranges = {int(part): (int(start), int(end)) for part, (start, end) in spans.items()}
-            own = (data["checkpoint"], topic, data["topic_id"], ranges, data["contract_version"])
+            retired = {int(part): [(int(a), int(b)) for a, b in each] for part, each in data.get("retired", {}).items()}
+            own = (data["checkpoint"], topic, data["topic_id"], ranges, data["contract_version"], retired)
             return cls(data["kind"], data["query"], int(data["batch"]), *own)
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
@@ -84,6 +87,12 @@ class Commit:
         return label if label is not None and label.kind == "ingest" and self.operation == "WRITE" else None
 
     @property
+    def retires(self) -> Label | None:
+        """The label, if this let days go whose time was up."""
+        label = self.label
+        return label if label is not None and label.kind == "retire" and self.operation == "DELETE" else None
+
+    @property
     def is_unlabelled(self) -> bool:
         """Tell whether data changed without a word of why."""
         return self.changes_data and self.label is None and self.operation not in _OWN_OPERATIONS
@@ -100,6 +109,10 @@ class Ledger:
         """Tell whether there is a table."""
         return self._log.is_dir() and any(self._log.glob("*.json"))
 
+    def first_version(self) -> int:
+        """Give the oldest version that the log still has; 0 where there is no table."""
+        return min((int(path.stem) for path in self._log.glob(_COMMIT_FILES)), default=0)
+
     def latest_version(self, known: int = -1) -> int:
         """Give the newest version at or after `known`; -1 where there is no table.
 
@@ -115,9 +128,10 @@ class Ledger:
         """Read commits in the order of their versions, both ends included."""
         end = self.latest_version() if last is None else last
         for version in range(first, end + 1):
-            path = self._path(version)
-            if path.exists():
-                yield read_commit(version, path)
+            try:
+                yield read_commit(version, self._path(version))
+            except FileNotFoundError:  # upkeep has cleaned it, perhaps just now
+                continue
 
     def newest_ingest(self, last: int | None = None) -> Commit | None:
         """Give the newest ingest commit at or before a version; its ranges' ends are the ledger's ends."""
@@ -130,6 +144,11 @@ class Ledger:
             if commit.ingests:
                 return commit
         return None
+
+    def actions(self, version: int) -> Iterator[dict[str, Any]]:
+        """Read what one commit does, action by action."""
+        for line in self._path(version).read_text(encoding="utf-8").splitlines():
+            yield json.loads(line)
 
     def _path(self, version: int) -> Path:
         return self._log / f"{version:020d}.json"

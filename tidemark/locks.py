@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tidemark.errors import TidemarkError
@@ -12,6 +13,8 @@ from tidemark.errors import TidemarkError
 
 class LockHeld(TidemarkError):
     """Somebody else holds the lock."""
+
+    exit_code = 2
 
 
 @contextmanager
@@ -34,6 +37,19 @@ def exclusive(path: Path, what: str, wait_seconds: float = 0.0) -> Iterator[None
         yield
     finally:
         os.close(descriptor)  # which also unlocks
+
+
+def held_since(path: Path) -> datetime | None:
+    """Tell since when somebody holds a lock; None: nobody does."""
+    try:
+        with path.open("rb") as file:
+            began = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)  # its holder wrote itself down then
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return began
+    return None
 
 
 def _acquire(descriptor: int, what: str, wait_seconds: float) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.fs as fs
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -15,6 +16,8 @@ from tidemark.settings import Settings
 CERTIFICATES = "certificates"
 TIDEMARKS = "tidemarks"
 REPLAYS = "replays"
+RECONCILIATIONS = "reconciliations"
+RECONCILIATION_DIFFS = "reconciliation_diffs"
 LEDGER = "ledger"
 MAINTENANCE = "maintenance"
 
@@ -56,6 +59,39 @@ SCHEMAS: Mapping[str, pa.Schema] = MappingProxyType(
                 ("table_version", pa.int64()),
                 ("complete_through", _INSTANT),
                 ("verdict", pa.string()),
+            ]
+        ),
+        # One row for each day that was compared, of a contract or of a stream of the speed layer
+        RECONCILIATIONS: pa.schema(
+            [
+                ("run_id", pa.string()),
+                ("level", pa.string()),  # transport, source or recompute
+                ("subject", pa.string()),
+                ("day", pa.date32()),
+                ("at", _INSTANT),
+                ("outcome", pa.string()),
+                ("compared", pa.int64()),
+                ("missing", pa.int64()),
+                ("extra", pa.int64()),
+                ("different", pa.int64()),
+                ("rejected", pa.int64()),  # of an export
+                ("repaired", pa.int64()),
+                ("table_version", pa.int64()),
+                ("seconds", pa.float64()),
+                ("reason", pa.string()),
+            ]
+        ),
+        # One row for each row that was not as it should be
+        RECONCILIATION_DIFFS: pa.schema(
+            [
+                ("run_id", pa.string()),
+                ("level", pa.string()),
+                ("subject", pa.string()),
+                ("day", pa.date32()),
+                ("kind", pa.string()),
+                ("key", pa.string()),  # as JSON
+                ("columns", pa.string()),  # as JSON: what is there and what should be, of each that differs
+                ("position", pa.string()),  # <topic>/<partition>@<start>-<end>
             ]
         ),
         # One row for each day of ingest and replay
@@ -123,7 +159,9 @@ def append(settings: Settings, name: str, rows: list[dict[str, Any]]) -> None:
 
 def opened(settings: Settings, name: str) -> ds.Dataset | None:
     """Open the newest version of an ops table; None where there is none yet."""
+    path = settings.table("ops", name)
     try:
-        return DeltaTable(settings.table("ops", name)).to_pyarrow_dataset()
+        # Arrow's own file system: threads that read through Python's may abort the process when it ends
+        return DeltaTable(path).to_pyarrow_dataset(filesystem=fs.SubTreeFileSystem(path, fs.LocalFileSystem()))
     except TableNotFoundError:
         return None

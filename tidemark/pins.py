@@ -95,7 +95,8 @@ def follow_until_taken(history: LedgerHistory, pin: PinnedTopic, seconds: float,
     if not history.is_whole:
         raise CannotTell(
             "the first commits of the table's log are gone, so where its ledger begins is not known",
-            "bronze keeps its log for ever (delta.enableExpiredLogCleanup=false): restore it from a backup",
+            "upkeep cleans what it has copied to ops.ledger (delta.enableExpiredLogCleanup=false): restore the log, or "
+            "that table, from a backup",
         )
 
 

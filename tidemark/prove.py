@@ -10,7 +10,7 @@ from tidemark.compare import judged
 from tidemark.contracts import Contract
 from tidemark.findings import Findings, Mark, found
 from tidemark.kafka_records import KafkaRecords
-from tidemark.ledger import Ledger
+from tidemark.ledger_copy import history_of
 from tidemark.ledger_history import LedgerHistory
 from tidemark.pins import CannotTell, PinnedTopic, Progress, Scope, follow_until_taken, pinned, silent
 from tidemark.proof import Proof, counted, verdict_of
@@ -34,7 +34,7 @@ def prove(settings: Settings, contract: Contract, wait_seconds: float = 60.0, pr
     began = time.monotonic()
     topics = Topics(settings.bootstrap)
     pin = pinned(topics, contract.topic)
-    history = LedgerHistory(Ledger(settings.table("bronze", contract.id)))
+    history = history_of(settings, contract.id)
     follow_until_taken(history, pin, wait_seconds, progress)
     comparison = _Comparison(settings, contract, pin, history)
     if history.version >= 0:
@@ -103,7 +103,8 @@ class _Comparison:
                 done += rows
                 show(done)
 
-            self._compared = found(judged(kafka, table, spans, certificates.covering, tick))
+            pieces = judged(kafka, table, spans, certificates.covering, tick, self._history.retired)
+            self._compared = found(pieces)
 
     def _allowed(self, topics: Topics) -> list[Span]:
         """Give where rows may be: as far as the ledger reaches, and Kafka now that the table is pinned."""

@@ -49,7 +49,11 @@ class Records:
 
 def row_hashes(records: Records) -> Hashes:
     """Hash every record."""
-    rows = _serialised(records)
+    return hashes_of(_serialised(records))
+
+
+def hashes_of(rows: pa.Array) -> Hashes:
+    """Hash every value of a binary array."""
     if len(rows) == 0:
         return np.empty(0, np.uint64)
     bounds = np.frombuffer(rows.buffers()[1], np.int32, len(rows) + 1).tolist()
@@ -62,9 +66,9 @@ def _serialised(records: Records) -> pa.Array:
     counts = pc.list_value_length(records.headers).fill_null(0).to_numpy(zero_copy_only=False)
     prefix = np.empty(len(records.offsets), _RECORD)
     prefix["partition"], prefix["offset"], prefix["time"] = records.partitions, records.offsets, records.times
-    prefix["key"], prefix["value"], prefix["headers"] = _lengths(records.keys), _lengths(records.values), counts
-    parts = [_as_binary(prefix), records.keys, records.values]
-    return _joined([*parts, _headers(records.headers, counts)] if counts.any() else parts)
+    prefix["key"], prefix["value"], prefix["headers"] = lengths(records.keys), lengths(records.values), counts
+    parts = [as_binary(prefix), records.keys, records.values]
+    return joined([*parts, _headers(records.headers, counts)] if counts.any() else parts)
 
 
 def _headers(headers: pa.Array, counts: NDArray[Any]) -> pa.Array:
@@ -72,19 +76,22 @@ def _headers(headers: pa.Array, counts: NDArray[Any]) -> pa.Array:
     entries = headers.flatten()  # leaves out what stands under null lists
     keys, values = (entries.field(name).cast(pa.binary()) for name in ("key", "value"))
     prefix = np.empty(len(entries), _HEADER)
-    prefix["key"], prefix["value"] = _lengths(keys), _lengths(values)
+    prefix["key"], prefix["value"] = lengths(keys), lengths(values)
     bounds = np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
-    return pc.binary_join(pa.ListArray.from_arrays(bounds, _joined([_as_binary(prefix), keys, values])), b"")
+    return pc.binary_join(pa.ListArray.from_arrays(bounds, joined([as_binary(prefix), keys, values])), b"")
 
 
-def _lengths(column: pa.Array) -> NDArray[Any]:
+def lengths(column: pa.Array) -> NDArray[Any]:
+    """Give the length of each value in bytes, -1 for null."""
     return np.asarray(pc.binary_length(column).fill_null(_NULL).to_numpy(zero_copy_only=False))
 
 
-def _as_binary(rows: NDArray[Any]) -> pa.Array:
+def as_binary(rows: NDArray[Any]) -> pa.Array:
+    """Give each element of a structured array as bytes."""
     bounds = np.arange(len(rows) + 1, dtype=np.int32) * np.int32(rows.itemsize)
     return pa.Array.from_buffers(pa.binary(), len(rows), [None, pa.py_buffer(bounds), pa.py_buffer(rows.tobytes())])
 
 
-def _joined(parts: list[pa.Array]) -> pa.Array:
+def joined(parts: list[pa.Array]) -> pa.Array:
+    """Join columns of bytes, value by value; null is empty."""
     return pc.binary_join_element_wise(*parts, b"", null_handling="replace", null_replacement=b"")

@@ -1,6 +1,6 @@
 """Spans of offsets: cut into chunks that fit the memory, and laid out in flat arrays."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,3 +91,11 @@ def runs(mask: NDArray[np.bool_]) -> Integers:
     """Give [start, end) of every run of true elements, one a row."""
     edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
     return edges.reshape(-1, 2).astype(np.int64)
+
+
+def covered(span: Span, ranges: Iterable[tuple[int, int]]) -> NDArray[np.bool_]:
+    """Tell which offsets of a span are in some ranges [start, end)."""
+    inside = np.zeros(len(span), np.bool_)
+    for start, end in ranges:
+        inside[max(0, start - span.start) : max(0, end - span.start)] = True
+    return inside

@@ -6,13 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tidemark import bronze
 from tidemark.bronze_records import Positions
-from tidemark.compare import Flags, Kind
+from tidemark.compare import Kind
+from tidemark.evidence import Flags
 from tidemark.findings import Finding
 from tidemark.record_hash import Integers
 from tidemark.spans import Layout, Span
 
-EXPORT = "export:"  # begins the `_topic` of rows that reconcile took from the source's own export
 _NULL_TOPIC = ""
 
 
@@ -57,7 +58,7 @@ class Strays:
     def _note_foreign(self, rows: Positions, foreign: Flags) -> None:
         """Note rows of another topic; those from an export are none."""
         for topic in pc.unique(rows.topics.filter(pa.array(foreign))).to_pylist():
-            if topic is None or not topic.startswith(EXPORT):
+            if topic is None or not topic.startswith(bronze.EXPORT):
                 of_topic = np.asarray(rows.topics.is_null()) if topic is None else _is(rows.topics, topic)
                 self._note(_NULL_TOPIC if topic is None else topic, rows, of_topic)
 

@@ -22,6 +22,7 @@ from tests.kafka import free_ports
 from tests.spark.records import Record, as_bronze
 from tidemark.contracts import Contract, read_contracts
 from tidemark.ledger import Ledger
+from tidemark.ops_tables import MAINTENANCE
 from tidemark.settings import ROOT, Settings
 
 pytestmark = pytest.mark.spark
@@ -55,20 +56,36 @@ class House:
     def append(self, rows: DataFrame, files: int) -> None:
         rows.repartition(files).write.format("delta").mode("append").save(self.path)
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "streaming.batch.compact", "ride_events", "--json", *words]
+    def start(self, *words: str, job: str = "compact") -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", f"streaming.batch.{job}", "ride_events", "--json", *words]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=pipe, stderr=pipe, text=True)
 
     def compact(self, *words: str) -> list[dict[str, Any]]:
-        """Run the job to its end and give the days that it compacted."""
+        """Run the job to its end and give the days that it compacted, each row of them checked."""
         return self.finish(self.start(*words))
 
     def finish(self, job: subprocess.Popen[str]) -> list[dict[str, Any]]:
+        done = self.result(job)
+        days: list[dict[str, Any]] = done["days"]
+        assert done["checked"] >= sum(day["before"]["records"] for day in days)
+        return days
+
+    def maintain(self) -> dict[str, Any]:
+        """Run upkeep to its end and give what it has done."""
+        done: dict[str, Any] = self.result(self.start(job="maintain"))["done"]
+        return done
+
+    def result(self, job: subprocess.Popen[str]) -> dict[str, Any]:
         out, log = job.communicate(timeout=120)
         assert job.returncode == 0, log[-3000:]
-        days: list[dict[str, Any]] = json.loads(out.splitlines()[-1])["days"]
-        return days
+        result: dict[str, Any] = json.loads(out.splitlines()[-1])
+        return result
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Give what ops.maintenance remembers, the oldest run first."""
+        runs = DeltaTable(self.settings.table("ops", MAINTENANCE)).to_pyarrow_table()
+        return list(runs.sort_by("started_at").to_pylist())
 
     def files(self, day: date) -> set[str]:
         return {file for file in DeltaTable(self.path).file_uris() if f"_ingest_date={day}" in file}
@@ -171,3 +188,20 @@ def test_it_works_while_another_writer_appends(house: House, compacted: dict[str
     assert during > 3, "nobody wrote beside it"
     assert operations.count("OPTIMIZE") == 1
     assert {each: house.count(each) for each in due} == due
+
+
+def test_upkeep_does_what_is_due_and_the_second_run_nothing(house: House, compacted: dict[str, Any]) -> None:
+    house.append(house.records(20, OTHER), 20)
+    rows = house.rows().num_rows
+    done = house.maintain()
+    version = house.ledger.latest_version()
+    assert list(done) == ["compact", "vacuum", "ledger"]
+    days = {day["before"]["day"]: day for day in done["compact"]["days"]}
+    assert days[str(OTHER)]["before"]["files"] > days[str(OTHER)]["after"]["files"] == 1
+    assert done["compact"]["checked"] == sum(day["before"]["records"] for day in days.values())
+    assert (done["vacuum"]["files"], done["ledger"]["commits"]) == (0, version + 1)
+    assert house.maintain() == {}
+    first, *_, last = house.runs()
+    assert (first["files_before"], first["outcome"], list(json.loads(first["done"]))) == (506, "ok", ["compact"])
+    assert (last["rows_before"], last["rows_after"], last["version_after"]) == (rows, rows, version)
+    assert list(json.loads(last["done"])) == list(done)

@@ -3,8 +3,9 @@
 from datetime import date, timedelta
 
 import pytest
+from pyspark.errors import PySparkException
 
-from streaming.batch.compact import CROWDED_FILES, Day, due
+from streaming.batch.compact import CROWDED_FILES, Day, due, is_concurrent, within
 
 pytestmark = pytest.mark.unit
 
@@ -49,3 +50,28 @@ def test_a_named_day_alone_is_due_when_there_is_something_to_join(wanted: date, 
 
 def test_a_named_day_without_files_is_not_due() -> None:
     assert due([day(YESTERDAY, 100)], TODAY, date(2020, 1, 1)) == []
+
+
+@pytest.mark.parametrize(("most", "taken"), [(1, 1), (10, 1), (29, 1), (30, 2), (59, 2), (60, 3), (999, 3)])
+def test_the_oldest_days_are_taken_until_a_run_has_enough_bytes_and_one_is_always(most: int, taken: int) -> None:
+    days = [YESTERDAY - timedelta(days=age) for age in (2, 1, 0)]
+    sizes = zip(days, (10, 20, 30), strict=True)
+    found = {when: Day(when, files=9, small=9, bytes=500, records=1, small_bytes=size) for when, size in sizes}
+    assert within(days, found, most) == (days[:taken], days[taken:])
+
+
+def test_nothing_due_is_nothing_taken() -> None:
+    assert within([], {}, 10) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("error", "is_one"),
+    [
+        (PySparkException("[DELTA_CONCURRENT_APPEND] files were added"), True),
+        (PySparkException("[DELTA_CONCURRENT_DELETE_READ.X] a file was deleted"), True),
+        (PySparkException("[PATH_NOT_FOUND] no such path"), False),
+        (ValueError("DELTA_CONCURRENT_APPEND"), False),
+    ],
+)
+def test_only_another_writer_is_a_reason_to_try_again(error: Exception, is_one: bool) -> None:
+    assert is_concurrent(error) == is_one

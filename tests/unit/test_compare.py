@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidemark import compare
-from tidemark.compare import BROKEN, Hashed, Kind, Voucher, judged
+from tidemark.compare import BROKEN, Kind, Voucher, judged
+from tidemark.evidence import Hashed
 from tidemark.findings import Findings, found
 from tidemark.spans import BUCKET, Span
 
@@ -77,8 +78,10 @@ def _near(records: Iterable[tuple[Position, Hash]], spans: Sequence[Span]) -> li
     return [record for record in records if record[0][1] in hulls.get(record[0][0], ())]
 
 
-def compared(world: World, *spans: Span, vouchers: Sequence[Voucher] = ()) -> Findings:
-    return found(judged(KafkaOf(world), BronzeOf(world), spans, lambda _: vouchers))
+def compared(
+    world: World, *spans: Span, vouchers: Sequence[Voucher] = (), retired: Sequence[tuple[int, int]] = ()
+) -> Findings:
+    return found(judged(KafkaOf(world), BronzeOf(world), spans, lambda _: vouchers, retired={0: retired}))
 
 
 def offsets(findings: Findings, kind: Kind) -> set[Position]:
@@ -229,3 +232,25 @@ def test_certificates_are_asked_for_only_where_offsets_expired() -> None:
 
     world = whole(5)
     assert found(judged(KafkaOf(world), BronzeOf(world), [Span(0, 0, 5)], refuse)).counts[Kind.LANDED_ONCE] == 5
+
+
+def test_what_was_retired_is_not_lost_and_what_is_lost_beside_it_is() -> None:
+    kept = [row for row in whole(9).rows if row[0][1] not in (0, 1, 2, 5)]
+    findings = compared(whole(9, rows=kept), Span(0, 0, 9), retired=[(0, 2), (2, 3), (6, 8)])
+    assert offsets(findings, Kind.LOST) == {(0, 5)}
+    assert findings.counts == {Kind.RETIRED: 3, Kind.LANDED_ONCE: 5, Kind.LOST: 1}
+    assert (findings.marks[0].offset, findings.buckets) == (5, [])
+
+
+def test_what_was_retired_is_retired_after_kafka_has_expired_it_and_what_stays_is_vouched_for() -> None:
+    world = whole(5, committed={}, rows=whole(5).rows[3:], low={0: 6})
+    vouchers = [GOOD, Voucher(3, 6, 2, 9)]
+    findings = compared(world, Span(0, 0, 6), vouchers=vouchers, retired=[(0, 3)])
+    assert findings.counts == {Kind.RETIRED: 3, Kind.LANDED_ONCE: 2, Kind.ABORTED: 1}
+    assert [(each.start, each.end, each.records, each.sum_of_hashes) for each in findings.buckets] == [(0, 6, 2, 9)]
+
+
+def test_a_gap_in_what_was_retired_is_still_an_aborted_record() -> None:
+    world = World(committed={(0, 0): 1, (0, 2): 3})
+    findings = compared(world, Span(0, 0, 3), retired=[(0, 3)])
+    assert findings.counts == {Kind.RETIRED: 2, Kind.ABORTED: 1}

@@ -46,6 +46,8 @@ WRONG = [
     (JSON, "json", "json\ncompatibility: BACKWARD", "6: compatibility", "found 'BACKWARD' with format json; allowed"),
     (JSON, "json", "json\nchangeOrder: [seen_at]", "6: changeOrder", "found seen_at with format json; allowed"),
     (JSON, "json", "json\nchangeOrder: []", "6: changeOrder", "at least 1 item"),
+    (JSON, "json", "json\nretainDays: 0", "6: retainDays", "found 0; Input should be greater than or equal to 1"),
+    (JSON, "json", "json\nretainDays: 1.5", "6: retainDays", "found 1.5; Input should be a valid integer"),
     (JSON, "json", "json\nmirror: perhaps", "6: mirror", "found 'perhaps'; Input should be a valid boolean"),
     (JSON, "topic: sightings", f"topic: {'-'.join(['a' * 61] * 4)}\nmirror: true", "5: mirror", "can name a topic"),
     (JSON, "json", "json\nsilence: ranger", "6: silence", "allowed is a mapping of fields"),

@@ -29,6 +29,12 @@ def test_a_label_is_read_as_it_was_written() -> None:
     assert json.loads(written.to_json())["ranges"] == {"rides": {"0": [3, 9], "11": [0, 2**62]}}
 
 
+def test_a_label_keeps_exactly_what_was_retired() -> None:
+    written = label(ranges={0: (3, 9)}, kind="retire", retired={0: [(3, 5), (7, 9)]})
+    assert Label.from_json(written.to_json()) == written
+    assert "retired" not in json.loads(label().to_json())
+
+
 def test_a_label_without_ranges_is_read_as_it_was_written() -> None:
     assert Label.from_json(label(ranges={}).to_json()) == label(ranges={})
 

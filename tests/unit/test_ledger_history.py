@@ -40,6 +40,11 @@ class Log:
         history.follow()
         return history
 
+    def retire(self, operation: str = "DELETE", topic_id: str = "id") -> None:
+        ranges = {0: [(0, 4), (5, 9)]}
+        label = Label("retire", "retire", 0, "run", "x", topic_id, {0: (0, 9)}, "1.0.0", ranges)
+        self.commit(operation=operation, userMetadata=label.to_json())
+
 
 @pytest.fixture
 def log(tmp_path: Path) -> Log:
@@ -118,3 +123,31 @@ def test_many_notes_are_cut_short(log: Log) -> None:
         log.commit(operation="DELETE")
     notes = log.history().notes(has_gaps=False)
     assert len(notes) == 101 and notes[-1] == "… and 30 more like the last"
+
+
+def test_what_was_retired_is_known_exactly(log: Log) -> None:
+    log.ingest({0: (0, 20)})
+    log.retire()
+    history = log.history()
+    assert (history.retired, history.ends, history.notes(has_gaps=False)) == ({0: [(0, 4), (5, 9)]}, {0: 20}, [])
+
+
+def test_a_label_that_leaked_or_is_of_another_topic_retires_nothing(log: Log) -> None:
+    log.ingest({0: (0, 20)})
+    log.retire(operation="OPTIMIZE")
+    log.retire(topic_id="another")
+    assert log.history().retired == {}
+    log.retire()
+    log.ingest({0: (0, 20)}, topic_id="new")
+    assert log.history().retired == {}
+
+
+def test_commits_that_the_log_no_longer_has_are_taken_from_their_copy(log: Log) -> None:
+    for number in range(4):
+        log.ingest({0: (number, number + 1)}, rows=1)
+    older = list(log.ledger.commits())
+    for version in (0, 1, 2):
+        log.remove(version)
+    history = LedgerHistory(log.ledger, lambda first, last: older[first:last])
+    history.follow()
+    assert (history.is_whole, history.starts, history.ends) == (True, {0: 0}, {0: 4})
