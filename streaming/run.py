@@ -13,14 +13,8 @@ from streaming.session import streams_session
 from streaming.speed import SpeedStream
 from streaming.streams.bronze import BronzeStream
 from streaming.streams.changes import ChangeStream
-from streaming.streams.enrichment import PAYMENT_RIDES, PAYMENTS_ENRICHED
-from streaming.streams.fraud_alerts import FRAUD_ALERTS
-from streaming.streams.log_errors import LOG_ERRORS
+from streaming.streams.layers import chosen, layers_of
 from streaming.streams.mirror import MirrorStream
-from streaming.streams.product_sales import PRODUCT_SALES
-from streaming.streams.ride_counts import RIDE_COUNTS
-from streaming.streams.sensor_anomalies import SENSOR_ANOMALIES, silences
-from streaming.streams.sessions import SESSIONS
 from tidemark.contracts import BRONZE, Contract, read_contracts
 from tidemark.errors import TidemarkError
 from tidemark.locks import exclusive, owner_lock
@@ -29,11 +23,6 @@ from tidemark.settings import Settings
 log = logging.getLogger(__name__)
 
 _BRONZE_SECONDS = 30.0  # the longest that others wait for it
-
-SPEED_LAYERS = (
-    *(RIDE_COUNTS, PRODUCT_SALES, FRAUD_ALERTS, SENSOR_ANOMALIES, PAYMENTS_ENRICHED, PAYMENT_RIDES),
-    *(SESSIONS, LOG_ERRORS),
-)
 
 
 def main() -> None:
@@ -73,22 +62,7 @@ def all_streams(settings: Settings, contracts: dict[str, Contract]) -> list[Stre
     streams += [ChangeStream(each, settings) for each in contracts.values() if each.format == "debezium"]
     read = {contract.topic for contract in contracts.values()}
     streams += [MirrorStream(each, settings, read) for each in contracts.values() if each.mirror]
-    known = [layer for layer in SPEED_LAYERS if contracts.keys() >= {*layer.contracts, *layer.tables}]
-    layers = [*known, *silences(contracts)]
-    return [*streams, *(SpeedStream(layer, contracts, settings) for layer in layers)]
-
-
-def chosen(streams: list[Stream], names: list[str] | None) -> list[Stream]:
-    """Keep the named streams; none named: all.
-
-    Raises:
-        TidemarkError: there is no such stream.
-    """
-    known = {stream.name: stream for stream in streams}
-    unknown = [name for name in names or () if name not in known]
-    if unknown:
-        raise TidemarkError(f"stream: found {', '.join(unknown)}; allowed are {', '.join(known)}", "name one of them")
-    return [known[name] for name in names] if names else streams
+    return [*streams, *(SpeedStream(layer, contracts, settings) for layer in layers_of(contracts))]
 
 
 def _start_all(hosts: list[StreamHost], stop: threading.Event) -> None:

@@ -85,6 +85,17 @@ def _labelled(rows: DataFrame, label: Label, fence: Fence | None) -> DataFrameWr
     return writer.option("txnAppId", fence.app_id).option("txnVersion", str(fence.version)) if fence else writer
 
 
+def set_aside(rows: DataFrame, folder: str, by: str) -> None:
+    """Write rows to a scratch folder as Parquet that everybody reads, in a folder for each value of a column."""
+    name, session = "spark.sql.parquet.outputTimestampType", rows.sparkSession
+    before = str(session.conf.get(name))
+    session.conf.set(name, "TIMESTAMP_MICROS")  # its own format has no zone
+    try:
+        rows.write.partitionBy(by).parquet(folder)
+    finally:
+        session.conf.set(name, before)
+
+
 def publish(rows: DataFrame, settings: Settings, topic: str) -> None:
     """Send rows with `key` and `value` to a topic: at least once, under a key that a repeat has too."""
     _to_kafka(rows, settings).option("topic", topic).save()

@@ -1,7 +1,7 @@
 """The speed layer: stateful streams over the good records of topics, to a Delta table, and to Kafka and Redis.
 
 They read the topics, never bronze: a repair of bronze would break them. What they write is provisional
-(`is_final = false`) until a batch job has recomputed the day by the same transform.
+(`is_final = false`) until a batch job (`streaming/batch/recompute.py`) has recomputed the day by the same transform.
 """
 
 import json
@@ -26,9 +26,9 @@ from streaming.good_rows import GoodRows
 from streaming.redis_sink import RedisSink
 from streaming.rules import RuleBreach
 from streaming.sinks import publish
-from streaming.speed_table import UPDATED_AT, Completed, SpeedTable
+from streaming.speed_table import IS_FINAL, UPDATED_AT, Completed, SpeedTable
 from tidemark.contracts import Contract
-from tidemark.locks import driver_lock
+from tidemark.locks import driver_lock, write_lock
 from tidemark.redis_hashes import HashLayout
 from tidemark.settings import Settings
 from tidemark.topics import Topics
@@ -57,6 +57,8 @@ class SpeedLayer:
     hashes: HashLayout | None = None
     completed: Completed | None = None  # makes the table's rows of results that are not yet; for no topic or hashes
     gap_minutes: int = 0  # what a row depends on before its event time: a rebuild begins earlier by as much
+    ahead_minutes: int | None = None  # what a row depends on after its event time; None: a window and the gap
+    is_recomputed: bool = True  # False: it reads tables as they are now, so no later run can tell what they were
 
     @property
     def closes_windows(self) -> bool:
@@ -64,9 +66,20 @@ class SpeedLayer:
         return self.output_mode == "append" and WINDOW_END in self.schema.names
 
     @property
+    def behind(self) -> timedelta:
+        """How far before its event time the records of a row may lie."""
+        return timedelta(minutes=2 * self.longest_window_minutes + self.gap_minutes)
+
+    @property
+    def ahead(self) -> timedelta:
+        """How far after its event time the records of a row may lie."""
+        default = self.longest_window_minutes + self.gap_minutes
+        return timedelta(minutes=default if self.ahead_minutes is None else self.ahead_minutes)
+
+    @property
     def schema(self) -> T.StructType:
         """The table's schema."""
-        ddl = f"{self.columns}, is_final boolean, {UPDATED_AT} timestamp"
+        ddl = f"{self.columns}, {IS_FINAL} boolean, {UPDATED_AT} timestamp"
         return cast(T.StructType, T.StructType.fromDDL(ddl))
 
 
@@ -83,7 +96,7 @@ class SpeedStream:
         self._tables = [current_table(contracts[name], settings) for name in layer.tables]
         self._topics = Topics(settings.bootstrap)
         self._path = settings.table("speed", layer.name)
-        self._table = SpeedTable(self._path, layer.key, layer.event_time, layer.completed)
+        self._table = speed_table(layer, settings)
         self._checkpoint = settings.checkpoint(layer.name)
         self._redis = RedisSink(layer.hashes, settings) if layer.hashes else None
 
@@ -115,18 +128,23 @@ class SpeedStream:
 
     def _watched(self, spark: SparkSession, start: Mapping[str, str]) -> Iterator[DataFrame]:
         for source, minutes in zip(self._sources, self._layer.watermark_minutes, strict=True):
-            yield source.stream(spark, start).withWatermark(source.contract.event_time, f"{minutes} minutes")
+            rows, at = source.stream(spark, start), source.contract.event_time
+            # A clock that is further ahead would end the windows of all others: its rows wait for the batch job.
+            latest = F.current_timestamp() + F.expr(f"INTERVAL {int(minutes)} MINUTES")
+            yield rows.where(F.col(at) <= latest).withWatermark(at, f"{minutes} minutes")
 
     def _write(self, results: DataFrame, batch: int) -> None:
         """Write a micro-batch's results; each has its whole state, so that a repeat changes nothing."""
         kept = writable(results, self._floor_file, self._layer)
-        rows = kept.withColumns({"is_final": F.lit(False), UPDATED_AT: F.current_timestamp()}).toArrow()
+        rows = kept.withColumns({IS_FINAL: F.lit(False), UPDATED_AT: F.current_timestamp()}).toArrow()
         self._table.upsert(rows, partial(self._announce, results.sparkSession))
         if self._redis:
             self._redis.write(rows)
 
     def _announce(self, spark: SparkSession, changed: pa.Table) -> None:
         if self._layer.topic:
+            # Kafka's client would wait two minutes for a topic that is gone, and then fail the batch.
+            self._topics.ensure(self._layer.topic, self._settings.topic_partitions)
             publish(keyed(spark.createDataFrame(changed), self._layer), self._settings, self._layer.topic)
 
     def _resume(self) -> Mapping[str, str]:
@@ -153,6 +171,12 @@ class SpeedStream:
     @property
     def _floor_file(self) -> Path:
         return self._checkpoint.with_name(f"{self.name}.floor.json")
+
+
+def speed_table(layer: SpeedLayer, settings: Settings) -> SpeedTable:
+    """Give a layer's table, for its stream or for a batch job: whoever writes holds the table's lock."""
+    path, lock = settings.table("speed", layer.name), write_lock(settings.locks, f"speed.{layer.name}")
+    return SpeedTable(path, layer.key, layer.event_time, layer.completed, lock)
 
 
 def floor_of(newest: datetime, layer: SpeedLayer) -> datetime:

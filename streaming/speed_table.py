@@ -1,28 +1,33 @@
 """A speed layer's Delta table: the newest state of each key, written once for each micro-batch that changes something.
 
 It is written without Spark: a micro-batch has few rows, and merging them by Spark takes twenty times as long (ADR 8).
+A batch job puts final rows in the place of the stream's; each hour's read and write is under the table's lock.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from deltalake import DeltaTable, Schema, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
 
+from streaming.row_comparison import Compared, compared, one_of_each, paired, without
+from tidemark.leases import Fence
+from tidemark.locks import exclusive
 from tidemark.names import quoted_ansi
 
 UPDATED_AT = "updated_at"
+IS_FINAL = "is_final"
 
 Announce = Callable[[pa.Table], None]
-Numbers = npt.NDArray[np.int64]
 Completed = Callable[[pa.Table, pa.Table], pa.Table]
 
 _HOUR = timedelta(hours=1)
 _SMALL = 20_000  # rows of an hour that are written again rather than left in many small files
+_LOCK_SECONDS = 60.0
 _PROPERTIES = {"delta.checkpointInterval": "100", "delta.logRetentionDuration": "interval 1 days"}
 
 
@@ -34,13 +39,22 @@ class SpeedTable:
         event_time: the column that says which hour a row is of: never null, and the same for a key for ever.
         completed: makes the table's rows of those to be upserted and those that the table has of the same hour; none:
             they are.
+        lock: held while an hour is read and written; none: nobody else writes the table.
     """
 
-    def __init__(self, path: str, key: tuple[str, ...], event_time: str, completed: Completed | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        key: tuple[str, ...],
+        event_time: str,
+        completed: Completed | None = None,
+        lock: Path | None = None,
+    ) -> None:
         self._path = path
         self._key = key
         self._event_time = event_time
         self._completed = completed
+        self._lock = lock
         self._delta: DeltaTable | None = None
 
     def create(self, schema: pa.Schema) -> None:
@@ -56,33 +70,100 @@ class SpeedTable:
     def upsert(self, rows: pa.Table, announce: Announce = lambda changed: None) -> None:
         """Insert rows, or replace those with the same key that differ; where nothing does, nothing is committed.
 
-        Each hour is a commit, and a repeat of it changes nothing.
+        A row that is final stays as it is. Each hour is a commit, and a repeat of it changes nothing.
 
         Args:
             rows: one for each key.
             announce: is given the rows that are new or differ, before they are written: told twice rather than never.
+
+        Raises:
+            LockHeld: another process does not let an hour go.
         """
         hours = pc.floor_temporal(rows[self._event_time], unit="hour")
         for hour in pc.unique(hours):
-            self._upsert_hour(rows.filter(pc.equal(hours, hour)), hour.as_py(), announce)
+            with self._held():
+                self._upsert_hour(rows.filter(pc.equal(hours, hour)), hour.as_py(), announce)
+
+    def compare_hour(self, rows: pa.Table | None, hour: datetime) -> Compared:
+        """Compare all rows that an hour should have with those that the table has, whenever they were written.
+
+        Args:
+            rows: one for each key, or what they are `completed` from; None: there should be none.
+        """
+        there = self._rows_of(self._opened(), hour)
+        return compared(self._final(rows, there), there, self._key, (UPDATED_AT, IS_FINAL))
+
+    def replace_hour(
+        self,
+        rows: pa.Table | None,
+        hour: datetime,
+        fence: Callable[[], Fence],
+        announce: Callable[[Compared], None] = lambda found: None,
+    ) -> Compared:
+        """Put final rows in the place of all that an hour has; where nothing differs and all are final, do nothing.
+
+        Args:
+            rows: as of `compare_hour`.
+            fence: gives what the commit carries; it fails where somebody else has the lease.
+            announce: is given what is not as it should be, before it is put right: told twice rather than never.
+
+        Raises:
+            LockHeld: another process does not let the hour go.
+        """
+        with self._held():
+            table = self._opened()
+            found = self.compare_hour(rows, hour)
+            is_final = pc.fill_null(found.equal_before[IS_FINAL], False)
+            if found.changes:
+                announce(found)
+            if found.changes or not pc.all(is_final, min_count=0).as_py():
+                equal = [found.equal_before.filter(is_final), found.equal.filter(pc.invert(is_final))]
+                whole = pa.concat_tables([*equal, found.missing, found.different], promote_options="default")
+                # After the table was opened: Delta then refuses the commit if the lease is taken over from here on.
+                ours = fence()
+                self._overwrite(table, whole, hour, CommitProperties(app_transactions=[_transaction(ours)]))
+        return found
 
     def _upsert_hour(self, rows: pa.Table, hour: datetime, announce: Announce) -> None:
         table = self._opened()
-        time = ds.field(self._event_time)
-        there = table.to_pyarrow_dataset().to_table(filter=(time >= hour) & (time < hour + _HOUR))
+        there = self._rows_of(table, hour)
         rows = self._completed(rows, there) if self._completed else rows
-        pairs = _pairs(rows, there, self._key)
-        replaced, equal = _compared(rows, there, pairs, self._key)
-        landing = _without(rows, equal)
+        found = compared(_provisional(rows, there, self._key), there, self._key, (UPDATED_AT,))
+        landing = pa.concat_tables([found.missing, found.different], promote_options="default")
         if len(landing):
             announce(landing)
-        if len(replaced) or (0 < len(there) < _SMALL and len(landing)):
-            whole = pa.concat_tables([_without(there, replaced), landing], promote_options="default")
-            at = quoted_ansi(self._event_time)
-            within = f"{at} >= '{_text(hour)}' AND {at} < '{_text(hour + _HOUR)}'"
-            write_deltalake(table, whole, mode="overwrite", predicate=within)
+        if len(found.different) or (0 < len(there) < _SMALL and len(landing)):
+            whole = pa.concat_tables([found.extra, found.equal_before, landing], promote_options="default")
+            self._overwrite(table, whole, hour)
         elif len(landing):
             write_deltalake(table, landing, mode="append")
+
+    def _rows_of(self, table: DeltaTable, hour: datetime) -> pa.Table:
+        time = ds.field(self._event_time)
+        return table.to_pyarrow_dataset().to_table(filter=(time >= hour) & (time < hour + _HOUR))
+
+    def _final(self, rows: pa.Table | None, there: pa.Table) -> pa.Table:
+        """Make the table's final rows of what was worked out in one go: nothing is completed by what was there."""
+        none = there.slice(0, 0)
+        if rows is None:
+            return none
+        for name, value in {IS_FINAL: True, UPDATED_AT: datetime.now(UTC)}.items():
+            rows = rows.append_column(name, pa.repeat(pa.scalar(value, there.schema.field(name).type), len(rows)))
+        rows = self._completed(rows, none) if self._completed else rows
+        schema = pa.schema([field for field in there.schema if field.name in rows.column_names])
+        return one_of_each(rows.select(schema.names).cast(schema), self._key)
+
+    def _overwrite(
+        self, table: DeltaTable, whole: pa.Table, hour: datetime, properties: CommitProperties | None = None
+    ) -> None:
+        at = quoted_ansi(self._event_time)
+        within = f"{at} >= '{_text(hour)}' AND {at} < '{_text(hour + _HOUR)}'"
+        write_deltalake(table, whole, mode="overwrite", predicate=within, commit_properties=properties)
+
+    def _held(self) -> AbstractContextManager[None]:
+        if self._lock is None:
+            return nullcontext()
+        return exclusive(self._lock, f"the write lock of {self._path}", _LOCK_SECONDS)
 
     def _opened(self) -> DeltaTable:
         if self._delta is None:
@@ -102,40 +183,16 @@ def created(path: str, schema: pa.Schema) -> DeltaTable:
     return table
 
 
-def _pairs(rows: pa.Table, there: pa.Table, key: tuple[str, ...]) -> pa.Table:
-    """Give the row numbers of each key that both have, as `new` and `old`; a null in a key is equal to another."""
-    numbered = [
-        rows.select(key).append_column("new", pa.array(np.arange(len(rows)))),
-        there.select(key).append_column("old", pa.array(np.arange(len(there)))),
-    ]
-    keys = pa.concat_tables(numbered, promote_options="default")
-    numbers = keys.group_by(list(key)).aggregate([("new", "max"), ("old", "max")]).select(["new_max", "old_max"])
-    return numbers.rename_columns(["new", "old"]).drop_null()
+def _provisional(rows: pa.Table, there: pa.Table, key: tuple[str, ...]) -> pa.Table:
+    """Leave out the rows whose key is final already: a stream that was rebuilt may know less than the batch job did."""
+    if IS_FINAL not in there.column_names:
+        return rows
+    final = there.filter(pc.fill_null(there[IS_FINAL], False))
+    return without(rows, paired(rows, final, key)["new"].to_numpy())
 
 
-def _compared(rows: pa.Table, there: pa.Table, pairs: pa.Table, key: tuple[str, ...]) -> tuple[Numbers, Numbers]:
-    """Give the numbers of the old rows that differ from their new ones, and of the new rows that are equal."""
-    new, old = rows.take(pairs["new"]), there.take(pairs["old"])
-    compared = [name for name in rows.column_names if name not in (*key, UPDATED_AT)]
-    equal = np.all([np.ones(len(pairs), dtype=bool), *(_equal(new[name], old[name]) for name in compared)], axis=0)
-    return pairs["old"].to_numpy()[~equal], pairs["new"].to_numpy()[equal]
-
-
-def _equal(new: pa.ChunkedArray, old: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    """Compare two columns; two nulls are equal. Arrow itself doesn't compare lists and structs."""
-    if pa.types.is_nested(new.type):
-        pairs = zip(new.to_pylist(), old.to_pylist(), strict=True)
-        return np.array([one == other for one, other in pairs], dtype=bool)
-    both_null = pc.and_(pc.is_null(new), pc.is_null(old))
-    equal: npt.NDArray[np.bool_] = pc.or_(both_null, pc.fill_null(pc.equal(new, old), False)).to_numpy()
-    return equal
-
-
-def _without(table: pa.Table, numbers: Numbers) -> pa.Table:
-    """Leave out the rows of these numbers."""
-    kept = np.ones(len(table), dtype=bool)
-    kept[numbers] = False
-    return table.filter(pa.array(kept))
+def _transaction(fence: Fence) -> Transaction:
+    return Transaction(fence.app_id, fence.version)
 
 
 def _text(time: datetime) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -46,6 +46,22 @@ class AirflowApi:
         """
         body = {"logical_date": logical_date.isoformat() if logical_date else None, "conf": dict(conf or {})}
         return str(self._send("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def backfill(self, dag_id: str, first: date, last: date, conf: Mapping[str, Any] | None = None) -> None:
+        """Start Airflow's own backfill: a run of a DAG for each day of a range, both ends included."""
+        days = {"from_date": f"{first.isoformat()}T00:00:00Z", "to_date": f"{last.isoformat()}T23:59:59Z"}
+        body = {"dag_id": dag_id, **days, "dag_run_conf": dict(conf or {}), "max_active_runs": 1}
+        self._send("POST", "/api/v2/backfills", body)
+
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
+        """Answer a task that waits for a person: `Approve` or `Reject`."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+        self._send("PATCH", path, {"chosen_options": [option]})
+
+    def runs(self, dag_id: str) -> dict[str, str]:
+        """Give the state of each run of a DAG, the newest first."""
+        found = self._send("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=-run_after&limit={_PAGE}")
+        return {str(run["dag_run_id"]): str(run["state"]) for run in found["dag_runs"]}
 
     def await_run(self, dag_id: str, since: datetime, seconds: float) -> str:
         """Wait for a run of a DAG that something else starts, by an asset or a schedule, and give its id."""

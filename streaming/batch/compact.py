@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
-from streaming.batch.jobs import finish, job_lock, known_contract, table_or_exit
+from streaming.batch.jobs import finish, known_contract, table_or_exit, upkeep_lock
 from streaming.session import batch_session
 from tidemark import bronze
 from tidemark.ledger import Ledger
@@ -75,7 +75,7 @@ def main() -> None:
     settings = Settings.load()
     contract = known_contract(settings, arguments.contract)
     path = table_or_exit(settings, contract)
-    with job_lock(settings, contract), recorded(settings, contract.id) as run:
+    with upkeep_lock(settings, contract), recorded(settings, contract.id) as run:
         done = compacted(settings, path, arguments.date, arguments.max_bytes)
         if done.days:
             run.done["compact"] = done.as_json()

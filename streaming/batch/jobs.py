@@ -33,10 +33,10 @@ def table_or_exit(settings: Settings, contract: Contract) -> str:
     return path
 
 
-def job_lock(settings: Settings, contract: Contract) -> AbstractContextManager[None]:
-    """Hold the lock that batch jobs on one table share: the second waits, then is refused."""
-    path = settings.locks / f"{contract.id}.job"
-    return exclusive(path, f"the job lock of bronze.{contract.id}", _LOCK_WAIT_SECONDS)
+def upkeep_lock(settings: Settings, contract: Contract) -> AbstractContextManager[None]:
+    """Hold the lock that upkeep of one table shares: the second waits, then is refused."""
+    path = settings.locks / f"{contract.id}.upkeep"
+    return exclusive(path, f"the upkeep lock of bronze.{contract.id}", _LOCK_WAIT_SECONDS)
 
 
 def day_lease(settings: Settings, contract: Contract, day: date, job: str) -> AbstractContextManager[Lease]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streaming.batch.compact import MOST_BYTES, compacted
-from streaming.batch.jobs import finish, job_lock, known_contract, table_or_exit
+from streaming.batch.jobs import finish, known_contract, table_or_exit, upkeep_lock
 from streaming.batch.retire import retired
 from streaming.batch.vacuum import guard, vacuumed
 from tidemark.contracts import Contract
@@ -32,7 +32,7 @@ def main() -> None:
     settings = Settings.load()
     contract = known_contract(settings, arguments.contract)
     path = table_or_exit(settings, contract)
-    with job_lock(settings, contract), recorded(settings, contract.id) as run:
+    with upkeep_lock(settings, contract), recorded(settings, contract.id) as run:
         compaction = compacted(settings, path, most_bytes=arguments.max_bytes)
         if compaction.days:
             run.done["compact"] = compaction.as_json()

@@ -20,12 +20,12 @@ from rich.table import Table
 from streaming.batch.fenced import FencedTable
 from streaming.batch.jobs import day_lease, finish, known_contract, table_or_exit
 from streaming.session import batch_session
+from streaming.transforms.exports import is_exported
 from streaming.transforms.json_records import JsonRecords
 from streaming.transforms.rejudged import (
     REASONS_BEFORE,
     as_records,
     held_back,
-    is_exported,
     is_judged_otherwise,
     rejudged,
 )

@@ -15,7 +15,7 @@ from typing import Any
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import DeltaError
 
-from streaming.batch.jobs import finish, job_lock, known_contract, table_or_exit
+from streaming.batch.jobs import finish, known_contract, table_or_exit, upkeep_lock
 from tidemark import bronze
 from tidemark.certificates import Certificates, Origin, write_certificates
 from tidemark.contracts import Contract
@@ -56,7 +56,7 @@ def main() -> None:
     settings = Settings.load()
     contract = known_contract(settings, arguments.contract)
     table_or_exit(settings, contract)
-    with job_lock(settings, contract), recorded(settings, contract.id) as run:
+    with upkeep_lock(settings, contract), recorded(settings, contract.id) as run:
         done = retired(settings, contract, datetime.now(UTC).date(), dry_run=arguments.dry_run)
         if done.days and not arguments.dry_run:
             run.done["retire"] = done.as_json()

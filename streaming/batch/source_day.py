@@ -4,10 +4,10 @@ Everything that is worked out is kept in a scratch folder of the lake while it i
 """
 
 import json
-import shutil
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from streaming.batch.scratch import scratch
 from streaming.transforms.exports import (
     DIFFERENT,
     EXTRA,
@@ -30,6 +31,7 @@ from streaming.transforms.exports import (
     checked_as_a_whole,
     compared,
     exported_rows,
+    is_exported,
     is_of,
 )
 from tidemark import bronze
@@ -72,20 +74,18 @@ class SourceDays:
     ) -> None:
         self._settings, self._contract, self._spark = settings, contract, spark
         self._files, self._day, self._first = files, day, first
-        self._folder = Path(settings.lake_root) / "_staging" / str(uuid.uuid4())
+        self._held = ExitStack()
         self._path = settings.table("bronze", contract.id)
 
     def __enter__(self) -> Self:
-        self._folder.mkdir(parents=True)
-        try:
+        with ExitStack() as held:
+            self._folder = held.enter_context(scratch(self._settings))
             self._stage()
-        except BaseException:
-            shutil.rmtree(self._folder)
-            raise
+            self._held = held.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        shutil.rmtree(self._folder)
+        self._held.close()
 
     def compare(self, day: date) -> SourceFound:
         """Compare a day's rows with the newest version of bronze."""
@@ -134,7 +134,7 @@ class SourceDays:
     def _rejected(self, version: int) -> DataFrame:
         """Give the quarantined rows that bronze does not have yet."""
         bad = self._judged().where(F.size(bronze.ERRORS) > 0)
-        imported = self._bronze(version).where(F.col(bronze.TOPIC).startswith(bronze.EXPORT))
+        imported = self._bronze(version).where(is_exported())
         # All rows of these files have this one time: by its statistics, few files of the table are read.
         imported = imported.where(F.col(bronze.KAFKA_TIME) == F.lit(datetime.combine(self._first, time(), UTC)))
         return bad.join(imported.select(*bronze.POSITION), list(bronze.POSITION), "left_anti").select(bad.columns)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from streaming.batch.jobs import finish, job_lock, known_contract, table_or_exit
+from streaming.batch.jobs import finish, known_contract, table_or_exit, upkeep_lock
 from tidemark.certificates import latest_tidemark
 from tidemark.contracts import Contract
 from tidemark.errors import TidemarkError
@@ -59,7 +59,7 @@ def main() -> None:
     settings = Settings.load()
     contract = known_contract(settings, arguments.contract)
     table_or_exit(settings, contract)
-    with job_lock(settings, contract), recorded(settings, contract.id) as run:
+    with upkeep_lock(settings, contract), recorded(settings, contract.id) as run:
         done = vacuumed(settings, contract, guard(settings, contract, datetime.now(UTC)), arguments.dry_run)
         if not arguments.dry_run:
             run.done["vacuum"] = asdict(done)

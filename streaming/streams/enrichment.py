@@ -22,6 +22,7 @@ PAYMENTS_ENRICHED = SpeedLayer(
     watermark_minutes=(10,),
     longest_window_minutes=0,
     output_mode="append",
+    is_recomputed=False,
 )
 
 PAYMENT_RIDES = SpeedLayer(

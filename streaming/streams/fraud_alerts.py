@@ -17,4 +17,5 @@ FRAUD_ALERTS = SpeedLayer(
     longest_window_minutes=fraud.LONGEST_WINDOW_MINUTES,
     topic="fraud_alerts",
     gap_minutes=fraud.LOOK_BACK_MINUTES,
+    ahead_minutes=0,  # it looks back only, in windows one of which ends with the day
 )

@@ -82,9 +82,13 @@ def compared(exported: DataFrame, there: DataFrame, contract: Contract) -> DataF
 
 def newness(contract: Contract) -> Column:
     """Order the rows of a key as silver does: by event time, Kafka's before an export's, then by position."""
-    from_kafka = ~F.col(bronze.TOPIC).startswith(bronze.EXPORT)
     position = (bronze.KAFKA_TIME, bronze.PARTITION, bronze.OFFSET)
-    return F.struct(F.col(contract.event_time), from_kafka, *position)
+    return F.struct(F.col(contract.event_time), ~is_exported(), *position)
+
+
+def is_exported() -> Column:
+    """Tell whether a bronze row came from an export's file; whatever the topic's format is, its value is JSON."""
+    return F.col(bronze.TOPIC).startswith(bronze.EXPORT)
 
 
 def is_of(contract: Contract, day: date) -> Column:

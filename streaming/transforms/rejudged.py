@@ -31,11 +31,6 @@ def held_back(rows: DataFrame, reason: str = "") -> DataFrame:
     return named.where(~F.exists(bronze.ERRORS, lambda each: F.substring_index(each, ":", 1).isin(*kinds)))
 
 
-def is_exported() -> Column:
-    """Tell whether a row is of an export: whatever the topic's format is, it is JSON."""
-    return F.col(bronze.TOPIC).startswith(bronze.EXPORT)
-
-
 def as_records(rows: DataFrame) -> DataFrame:
     """Give bronze rows the shape of Kafka records."""
     return rows.select(*[F.col(theirs).alias(name) for name, theirs in _RECORD.items()])

@@ -1,77 +1,119 @@
-"""The demo as a user sees it, with fewer events: all starts, Airflow builds, both tables are proven, all stops."""
+"""The demo as a user sees it, with fewer events and topics; then what people do from Airflow's UI, by its REST API."""
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import psutil
 import pytest
+from deltalake import DeltaTable
 
-from tests.kafka import free_ports
-from tidemark.contracts import read_contracts
-from tidemark.settings import ROOT
+from tests.e2e.lakehouse import CONTRACTS, Lakehouse, moments
+from tests.streams import ride
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
-PORTS = (
-    "KAFKA",
-    "CONTROLLER",
-    "THRIFT",
-    "CONNECT",
-    "AIRFLOW",
-    "STREAMS",
-    "REGISTRY",
-    "REDIS",
-    "AIRFLOW_LOG",
-    "AIRFLOW_TRIGGER_LOG",
-)
+TODAY = datetime.now(UTC).date()
+RIDES = 40  # of each earlier day
 
 
-class Lakehouse:
-    """A lakehouse in a home and on ports of its own, used through its command line."""
-
-    def __init__(self, home: Path) -> None:
-        ports = {f"TIDEMARK_{name}_PORT": str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
-        self.home = home
-        self.environment = os.environ | ports | {"TIDEMARK_HOME": str(home)}
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [str(ROOT / ".venv" / "bin" / "tidemark"), *arguments]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=800, check=False)
-
-    def status(self) -> dict[str, Any]:
-        return dict(json.loads(self.run("status", "--json").stdout))
-
-    def processes(self) -> list[str]:
-        """Give every process that knows the home: by its command line or its environment."""
-        return [" ".join(each.info["cmdline"]) for each in psutil.process_iter(["cmdline"]) if self._is_ours(each)]
-
-    def _is_ours(self, process: psutil.Process) -> bool:
-        try:
-            return process.pid != os.getpid() and process.environ().get("TIDEMARK_HOME") == str(self.home)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            return False
+@pytest.fixture(scope="module")
+def lakehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lakehouse]:
+    """Run the demo; at the end, stop everything: no process may be left."""
+    lakehouse = Lakehouse(tmp_path_factory.mktemp("demo") / "home")
+    try:
+        demo = lakehouse.run("demo", "--scale", "0.02")
+        assert demo.returncode == 0, demo.stdout + demo.stderr
+        (lakehouse.home / "demo.txt").write_text(demo.stdout)
+        yield lakehouse
+    finally:
+        down = lakehouse.run("down")
+    assert down.returncode == 0
+    assert lakehouse.processes() == []
 
 
-@pytest.fixture
-def lakehouse(tmp_path: Path) -> Iterator[Lakehouse]:
-    lakehouse = Lakehouse(tmp_path / "home")
-    yield lakehouse
-    lakehouse.run("down")
-
-
-def test_demo_ends_proven_and_down_leaves_no_process(lakehouse: Lakehouse) -> None:
-    demo = lakehouse.run("demo", "--scale", "0.02")
-    assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert demo.stdout.count(" 0/0/0 ") == len(read_contracts(ROOT / "contracts"))
-    assert "3 of 3 layers passed their gates" in demo.stdout
+def test_demo_ends_proven_and_all_is_up(lakehouse: Lakehouse) -> None:
+    shown = (lakehouse.home / "demo.txt").read_text()
+    assert shown.count(" 0/0/0 ") == len(CONTRACTS)
+    assert "3 of 3 layers passed their gates" in shown
     status = lakehouse.status()
     assert [each["name"] for each in status["services"] if not each["ready"]] == []
     assert {each["state"] for each in status["streams"]} == {"running"}
     assert (lakehouse.home / "docs" / "quality" / "index.html").exists()
     assert (lakehouse.home / "docs" / "dbt" / "static_index.html").exists()
-    assert lakehouse.run("down").returncode == 0
-    assert lakehouse.processes() == []
+
+
+def test_days_are_put_right_by_backfill_and_large_changes_need_a_person(lakehouse: Lakehouse) -> None:
+    days = [TODAY - timedelta(days=ago) for ago in (4, 3, 2)]
+    lost, same, ahead = days
+    events = {day: [(at, event(at, number)) for number, at in enumerate(moments(day, RIDES))] for day in days}
+    lakehouse.send("ride_events", (each for day in days for each in events[day]))
+    DeltaTable(lakehouse.table("ride_events")).delete(f"event_time >= '{lost}' AND event_time < '{same}'")
+    known = [json.loads(value) for _, value in events[ahead]]
+    export(lakehouse, ahead, [*known, known[0] | {"event_id": "unheard of"}])
+    export(lakehouse, same, [json.loads(value) | {"amount": 7.5} for _, value in events[same]])
+
+    states = lakehouse.backfilled("reconcile_bronze", days, {})
+    assert sorted(states.values()) == ["failed", "success", "success"]  # one changes too much for a job alone
+    assert counts(lakehouse.audit("transport", "ride_events", lost)) == [("done", RIDES, 0, RIDES)]
+    assert counts(lakehouse.audit("source", "ride_events", ahead)) == [("done", 1, 0, 1)]
+    assert counts(lakehouse.audit("source", "ride_events", same)) == [("refused", 0, RIDES, 0)]
+    assert lakehouse.audit("recompute", "ride_counts", lost)[-1]["outcome"] == "done"
+
+    lakehouse.airflow.unpause("backfill_bronze")
+    conf = {"contracts": ["ride_events"], "first": str(same), "last": str(same), "source": "exports", "path": "."}
+    assert answered(lakehouse, "backfill_bronze", conf, "Reject") == ("success", "skipped")
+    assert amounts(lakehouse, same) == {2.5}
+    assert answered(lakehouse, "backfill_bronze", conf, "Approve") == ("success", "success")
+    assert amounts(lakehouse, same) == {2.5, 7.5}
+    assert counts(lakehouse.audit("source", "ride_events", same))[-1] == ("done", 0, RIDES, RIDES)
+
+
+def test_what_a_changed_contract_lets_pass_is_released_when_a_person_agrees(lakehouse: Lakehouse) -> None:
+    at = moments(TODAY - timedelta(days=6), 1)[0]
+    lakehouse.send("ride_events", [(at, event(at, number, amount=-3.0, event_type="refund")) for number in range(5)])
+    path = lakehouse.contracts / "ride_events.yaml"
+    path.write_text(path.read_text().replace("minimum: 0,", "minimum: -5,"))
+    lakehouse.airflow.unpause("replay_quarantine")
+    conf = {"contract": "ride_events", "reason": "range:amount", "dry_run": False}
+    assert answered(lakehouse, "replay_quarantine", conf, "Reject") == ("success", "skipped")
+    assert refunds(lakehouse) == 0
+    assert answered(lakehouse, "replay_quarantine", conf, "Approve") == ("success", "success")
+    assert refunds(lakehouse) == 5
+
+
+def answered(lakehouse: Lakehouse, dag: str, conf: dict[str, Any], answer: str) -> tuple[str, str]:
+    """Trigger a DAG and answer its question; give the states of the run and of its task `apply`."""
+    run = lakehouse.airflow.trigger(dag, conf)
+    lakehouse.await_question(dag, run)
+    lakehouse.airflow.answer(dag, run, "approve", answer)
+    state = lakehouse.follow(dag, run)
+    return state, lakehouse.airflow.task_states(dag, run)["apply"]
+
+
+def event(at: datetime, number: int, **changes: Any) -> bytes:
+    return ride(number, event_id=f"{at.date()}-{number}", ts=round(at.timestamp() * 1000), **changes)
+
+
+def export(lakehouse: Lakehouse, day: date, events: list[dict[str, Any]]) -> None:
+    folder = lakehouse.settings.exports_dir / "ride_events" / f"date={day}"
+    folder.mkdir(parents=True)
+    (folder / "rides.jsonl").write_text("".join(json.dumps(each) + "\n" for each in events))
+
+
+def counts(entries: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(each["outcome"], each["missing"], each["different"], each["repaired"]) for each in entries]
+
+
+def good_rides(lakehouse: Lakehouse) -> list[dict[str, Any]]:
+    return [
+        row for row in DeltaTable(lakehouse.table("ride_events")).to_pyarrow_table().to_pylist() if not row["_errors"]
+    ]
+
+
+def amounts(lakehouse: Lakehouse, day: date) -> set[float]:
+    return {row["amount"] for row in good_rides(lakehouse) if row["event_time"].date() == day}
+
+
+def refunds(lakehouse: Lakehouse) -> int:
+    return sum(row["event_type"] == "refund" for row in good_rides(lakehouse))

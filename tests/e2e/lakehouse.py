@@ -1,0 +1,119 @@
+"""A lakehouse in a home and on ports of its own, used through its command line and Airflow's REST API."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import psutil
+from confluent_kafka import Producer
+
+from tests.kafka import free_ports
+from tests.streams import wait_until
+from tidemark import ops_tables
+from tidemark.airflow_api import AirflowApi
+from tidemark.ledger import Ledger, ends
+from tidemark.settings import ROOT, Settings
+
+CONTRACTS = ("ride_events", "sales_events")  # those that silver and gold are made of
+
+_PORTS = (
+    *("KAFKA", "CONTROLLER", "THRIFT", "CONNECT", "AIRFLOW", "STREAMS", "REGISTRY", "REDIS"),
+    *("AIRFLOW_LOG", "AIRFLOW_TRIGGER_LOG"),
+)
+_ENDED = ("success", "failed")
+
+
+class Lakehouse:
+    """Its own contracts are copies, so that a test may change them."""
+
+    def __init__(self, home: Path) -> None:
+        ports = {f"TIDEMARK_{name}_PORT": str(port) for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)}
+        self.home = home
+        self.contracts = home / "contracts"
+        self.contracts.mkdir(parents=True)
+        for name in CONTRACTS:
+            shutil.copy(ROOT / "contracts" / f"{name}.yaml", self.contracts)
+        own = {"TIDEMARK_HOME": str(home), "TIDEMARK_CONTRACTS_DIR": str(self.contracts)}
+        self.environment = os.environ | ports | own
+        with patch.dict(os.environ, self.environment):
+            self.settings = Settings.load()
+
+    @property
+    def airflow(self) -> AirflowApi:
+        return AirflowApi(self.settings)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(ROOT / ".venv" / "bin" / "tidemark"), *arguments]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=800, check=False)
+
+    def status(self) -> dict[str, Any]:
+        return dict(json.loads(self.run("status", "--json").stdout))
+
+    def processes(self) -> list[str]:
+        """Give every process that knows the home by its environment."""
+        return [" ".join(each.info["cmdline"]) for each in psutil.process_iter(["cmdline"]) if self._is_ours(each)]
+
+    def table(self, name: str) -> str:
+        return self.settings.table("bronze", name)
+
+    def send(self, topic: str, events: Iterable[tuple[datetime, bytes]]) -> None:
+        """Send records that are as old as their events, and wait until they are in bronze."""
+        producer = Producer({"bootstrap.servers": self.settings.bootstrap, "log_level": 0})
+        sent = 0
+        for at, value in events:
+            producer.produce(topic, value, timestamp=round(at.timestamp() * 1000))
+            sent += 1
+        wanted = self._landed(topic) + sent
+        assert producer.flush(30) == 0
+        wait_until(lambda: self._landed(topic) >= wanted, 60, f"{topic}: {wanted} offsets are in bronze")
+
+    def audit(self, level: str, subject: str, day: date) -> list[dict[str, Any]]:
+        """Give what was written of a day's comparisons, the oldest first."""
+        table = ops_tables.opened(self.settings, ops_tables.RECONCILIATIONS)
+        assert table is not None
+        found = [row for row in table.to_table().to_pylist() if (row["level"], row["subject"]) == (level, subject)]
+        return sorted((row for row in found if row["day"] == day), key=lambda row: row["at"])
+
+    def follow(self, dag: str, run: str, seconds: float = 300) -> str:
+        """Wait for the end of a run and give its state."""
+        return self.airflow.wait(dag, run, seconds, lambda _: None)
+
+    def await_question(self, dag: str, run: str) -> None:
+        """Wait until a run asks a person."""
+        api = self.airflow
+        wait_until(lambda: api.task_states(dag, run).get("approve") == "awaiting_input", 180, f"{dag} asks")
+
+    def backfilled(self, dag: str, days: list[date], conf: dict[str, Any]) -> dict[str, str]:
+        """Let Airflow backfill a range of days; give its runs' states when all have ended."""
+        api, before = self.airflow, time.monotonic()
+        known = api.runs(dag).keys()
+        api.backfill(dag, days[0], days[-1], conf)
+        while time.monotonic() < before + 600:
+            new = {run: state for run, state in api.runs(dag).items() if run not in known}
+            if len(new) == len(days) and all(state in _ENDED for state in new.values()):
+                return new
+            time.sleep(1.0)
+        raise AssertionError(f"{dag}: the backfill has not ended: {new}")
+
+    def _landed(self, name: str) -> int:
+        newest = Ledger(self.table(name)).newest_ingest()
+        return sum(ends(newest.label.ranges).values()) if newest and newest.label else 0
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return process.pid != os.getpid() and process.environ().get("TIDEMARK_HOME") == str(self.home)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            return False
+
+
+def moments(day: date, count: int) -> list[datetime]:
+    """Give moments all over a day."""
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return [start + timedelta(days=1) * number / count for number in range(count)]
