@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,9 @@ from pyspark.sql import SparkSession
 
 from tests.kafka import Broker, running_broker
 from tidemark.settings import Settings
+
+# Of every JVM that tests start: for a minute's work, what its second compiler costs is a third of the time.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 
 @pytest.fixture(scope="session")

@@ -44,14 +44,20 @@ class House:
     def land(self) -> None:
         land(self.stream(), self.spark)
 
-    def job(self, name: str, *arguments: str, action: str = "") -> tuple[int, dict[str, Any]]:
-        """Run a batch job as its own process; give its exit code and its result."""
+    def start(self, name: str, *arguments: str, action: str = "") -> subprocess.Popen[str]:
+        """Start a batch job as its own process."""
         words = [*([action] if action else []), self.contract.id, *arguments, "--json"]
         command = [sys.executable, "-m", f"streaming.batch.{name}", *words]
         environment = os.environ | settings_environment(self.settings)
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
-        assert done.stdout, done.stderr
-        return done.returncode, json.loads(done.stdout)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=pipe, stderr=pipe)
+
+    def job(self, name: str, *arguments: str, action: str = "") -> tuple[int, dict[str, Any]]:
+        """Run a batch job as its own process; give its exit code and its result."""
+        with self.start(name, *arguments, action=action) as process:
+            output, errors = process.communicate(timeout=120)
+        assert output, errors
+        return process.returncode, json.loads(output)
 
     def reconcile(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         return self.job("reconcile", "--date", datetime.now(UTC).date().isoformat(), *arguments)

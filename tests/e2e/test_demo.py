@@ -14,14 +14,17 @@ from tests.streams import ride
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 TODAY = datetime.now(UTC).date()
-RIDES = 40  # of each earlier day
+LOST, SAME, AHEAD = DAYS = [TODAY - timedelta(days=ago) for ago in (4, 3, 2)]
+RIDES = 40  # of each of these days
 
 
 @pytest.fixture(scope="module")
 def lakehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lakehouse]:
-    """Run the demo; at the end, stop everything: no process may be left."""
+    """Run the demo on topics with some older records; at the end, stop everything: no process may be left."""
     lakehouse = Lakehouse(tmp_path_factory.mktemp("demo") / "home")
     try:
+        assert lakehouse.run("up", "streams").returncode == 0
+        lakehouse.send("ride_events", (each for day in DAYS for each in rides_of(day)))
         demo = lakehouse.run("demo", "--scale", "0.02")
         assert demo.returncode == 0, demo.stdout + demo.stderr
         (lakehouse.home / "demo.txt").write_text(demo.stdout)
@@ -44,29 +47,25 @@ def test_demo_ends_proven_and_all_is_up(lakehouse: Lakehouse) -> None:
 
 
 def test_days_are_put_right_by_backfill_and_large_changes_need_a_person(lakehouse: Lakehouse) -> None:
-    days = [TODAY - timedelta(days=ago) for ago in (4, 3, 2)]
-    lost, same, ahead = days
-    events = {day: [(at, event(at, number)) for number, at in enumerate(moments(day, RIDES))] for day in days}
-    lakehouse.send("ride_events", (each for day in days for each in events[day]))
-    DeltaTable(lakehouse.table("ride_events")).delete(f"event_time >= '{lost}' AND event_time < '{same}'")
-    known = [json.loads(value) for _, value in events[ahead]]
-    export(lakehouse, ahead, [*known, known[0] | {"event_id": "unheard of"}])
-    export(lakehouse, same, [json.loads(value) | {"amount": 7.5} for _, value in events[same]])
+    DeltaTable(lakehouse.table("ride_events")).delete(f"event_time >= '{LOST}' AND event_time < '{SAME}'")
+    known = [json.loads(value) for _, value in rides_of(AHEAD)]
+    export(lakehouse, AHEAD, [*known, known[0] | {"event_id": "unheard of"}])
+    export(lakehouse, SAME, [json.loads(value) | {"amount": 7.5} for _, value in rides_of(SAME)])
 
-    states = lakehouse.backfilled("reconcile_bronze", days, {})
+    states = lakehouse.backfilled("reconcile_bronze", DAYS, {})
     assert sorted(states.values()) == ["failed", "success", "success"]  # one changes too much for a job alone
-    assert counts(lakehouse.audit("transport", "ride_events", lost)) == [("done", RIDES, 0, RIDES)]
-    assert counts(lakehouse.audit("source", "ride_events", ahead)) == [("done", 1, 0, 1)]
-    assert counts(lakehouse.audit("source", "ride_events", same)) == [("refused", 0, RIDES, 0)]
-    assert lakehouse.audit("recompute", "ride_counts", lost)[-1]["outcome"] == "done"
+    assert counts(lakehouse.audit("transport", "ride_events", LOST)) == [("done", RIDES, 0, RIDES)]
+    assert counts(lakehouse.audit("source", "ride_events", AHEAD)) == [("done", 1, 0, 1)]
+    assert counts(lakehouse.audit("source", "ride_events", SAME)) == [("refused", 0, RIDES, 0)]
+    assert lakehouse.audit("recompute", "ride_counts", LOST)[-1]["outcome"] == "done"
 
     lakehouse.airflow.unpause("backfill_bronze")
-    conf = {"contracts": ["ride_events"], "first": str(same), "last": str(same), "source": "exports", "path": "."}
+    conf = {"contracts": ["ride_events"], "first": str(SAME), "last": str(SAME), "source": "exports", "path": "."}
     assert answered(lakehouse, "backfill_bronze", conf, "Reject") == ("success", "skipped")
-    assert amounts(lakehouse, same) == {2.5}
+    assert amounts(lakehouse, SAME) == {2.5}
     assert answered(lakehouse, "backfill_bronze", conf, "Approve") == ("success", "success")
-    assert amounts(lakehouse, same) == {2.5, 7.5}
-    assert counts(lakehouse.audit("source", "ride_events", same))[-1] == ("done", 0, RIDES, RIDES)
+    assert amounts(lakehouse, SAME) == {2.5, 7.5}
+    assert counts(lakehouse.audit("source", "ride_events", SAME))[-1] == ("done", 0, RIDES, RIDES)
 
 
 def test_what_a_changed_contract_lets_pass_is_released_when_a_person_agrees(lakehouse: Lakehouse) -> None:
@@ -89,6 +88,10 @@ def answered(lakehouse: Lakehouse, dag: str, conf: dict[str, Any], answer: str) 
     lakehouse.airflow.answer(dag, run, "approve", answer)
     state = lakehouse.follow(dag, run)
     return state, lakehouse.airflow.task_states(dag, run)["apply"]
+
+
+def rides_of(day: date) -> list[tuple[datetime, bytes]]:
+    return [(at, event(at, number)) for number, at in enumerate(moments(day, RIDES))]
 
 
 def event(at: datetime, number: int, **changes: Any) -> bytes:

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from tests.house import House
 from tests.kafka import Broker
-from tests.streams import ride, rows, send
+from tests.streams import ride, rows, send, wait_until
 from tests.warehouse import Warehouse
 from tidemark import ops_tables
 
@@ -133,6 +133,24 @@ def test_an_archive_of_many_days_fills_those_that_were_asked_for(house: House) -
     assert (code, [day["repaired"] for day in done]) == (0, [0, RIDES, RIDES])
     assert rides_of(house, outside) == {}
     assert [len(rides_of(house, day)) for day in DAYS] == [RIDES] * 3
+
+
+def test_a_killed_backfill_and_two_at_once_append_every_row_once(house: House) -> None:
+    day = DAYS[1]
+    house.remove(f"event_time >= '{day}' AND event_time < '{DAYS[2]}'")
+    export(house, day, [event(day, number) for number in range(RIDES)])
+    words = ("--from", str(day), "--to", str(day), "--approved", "1000")
+    lease = house.settings.leases / f"bronze.{house.contract.id}" / f"{day}.json"
+    with house.start("backfill", *words, action="apply") as killed:
+        wait_until(
+            lambda: lease.exists() and json.loads(lease.read_text())["pid"] == killed.pid, 60, "it has the lease"
+        )
+        killed.kill()
+    both = [house.start("backfill", *words, action="apply") for _ in range(2)]
+    done = [json.loads(process.communicate(timeout=120)[0])["days"][0]["repaired"] for process in both]
+    assert sorted(done) == [0, RIDES]
+    exported = [row["event_id"] for row in rows(house.settings, house.contract) if row["_topic"].startswith("export:")]
+    assert sorted(exported) == sorted(f"{day}-{number}" for number in range(RIDES))
 
 
 def audit(house: House, day: date) -> list[tuple[Any, ...]]:
