@@ -91,9 +91,14 @@ class PinnedBronze:
                     self.given += len(rows)
                     yield _hashed(rows)
 
-    def positions(self) -> Iterator[Positions]:
-        """Read where every row comes from."""
-        for path, _ in self._files:
+    def positions(self, seen: int | None = None) -> Iterator[Positions]:
+        """Read where every row comes from.
+
+        Args:
+            seen: an earlier version whose rows need no look; files don't change, so those that it had are left out.
+        """
+        known = _files_of(self._path, seen)
+        for path in (path for path, _ in self._files if path not in known):
             for batch in self._batches(path, _POSITION | _REASONS):
                 reasons = pc.list_value_length(batch[bronze.ERRORS]).fill_null(0).to_numpy(zero_copy_only=False)
                 yield Positions(batch[bronze.TOPIC], *_places(batch), reasons > 0)
@@ -136,6 +141,17 @@ class PinnedBronze:
             ) from None
         except (OSError, pa.ArrowException) as error:
             raise TidemarkError(f"{path}: can't be read: {error}") from None
+
+
+def _files_of(path: str, version: int | None) -> frozenset[Path]:
+    """Give the files of an earlier version; none, if it can't be read any more."""
+    if version is None:
+        return frozenset()
+    try:
+        names = pa.table(DeltaTable(path, version=version).get_add_actions(flatten=True))["path"].to_pylist()
+    except DeltaError:
+        return frozenset()
+    return frozenset(Path(path) / unquote(name) for name in names)
 
 
 def _hashed(rows: pa.RecordBatch) -> Hashed:

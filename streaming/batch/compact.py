@@ -8,11 +8,12 @@ those that it added must hold the same rows, column by column.
 import argparse
 import json
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import partial
+from statistics import median
 from typing import Any
 
 from deltalake import DeltaTable
@@ -33,7 +34,9 @@ from tidemark.rewrites import rewrites_of
 from tidemark.settings import Settings
 
 SMALL_BYTES = 64 * 1024 * 1024  # the sizes of OPTIMIZE in streaming.session: what it wrote it leaves alone
-CROWDED_FILES = 50
+CROWDED_FILES = 100  # so many of 20 kB, joined twice, are larger than what is small: a byte is rewritten twice at most
+
+_TIER = 4  # a file of today is small up to so many times the median: what was joined before is not joined at once again
 MOST_BYTES = 2 * 1024**3  # a run
 
 _TRIES = 6
@@ -50,6 +53,7 @@ class Day:
     bytes: int
     records: int
     small_bytes: int = 0
+    limit: int = SMALL_BYTES  # a smaller file is small
 
 
 @dataclass(frozen=True)
@@ -91,24 +95,36 @@ def compacted(settings: Settings, path: str, wanted: date | None = None, most_by
     Raises:
         NotNeutral: a file that OPTIMIZE wrote does not hold what those hold whose place it takes.
     """
-    before = days(path)
-    chosen, left = within(due(before.values(), datetime.now(UTC).date(), wanted), before, most_bytes)
-    checked = optimize(settings, path, chosen) if chosen else 0
-    after = days(path)
+    today = datetime.now(UTC).date()
+    growing = {today} - {wanted}
+    before = days(path, growing)
+    chosen, left = within(due(before.values(), today, wanted), before, most_bytes)
+    checked = optimize(settings, path, [before[day] for day in chosen]) if chosen else 0
+    after = days(path, growing)
     return Compacted([(before[day], after[day]) for day in chosen], left, checked)
 
 
-def days(path: str) -> dict[date, Day]:
-    """Read from the log how many files each day has."""
+def days(path: str, growing: Container[date] = ()) -> dict[date, Day]:
+    """Read from the log how many files each day has.
+
+    Args:
+        growing: days that get more files: in them only files of like size are small.
+    """
     actions = DeltaTable(path).get_add_actions(flatten=True)
-    found: dict[date, Day] = {}
+    files: dict[date, list[tuple[int, int]]] = {}
     columns = (f"partition.{bronze.INGEST_DATE}", "size_bytes", "num_records")
     for day, size, records in zip(*(actions.column(name).to_pylist() for name in columns), strict=True):
-        old = found.get(day, Day(day, 0, 0, 0, 0))
-        small = size < SMALL_BYTES
-        sums = (old.bytes + size, old.records + (records or 0), old.small_bytes + size * small)
-        found[day] = Day(day, old.files + 1, old.small + small, *sums)
-    return found
+        files.setdefault(day, []).append((size, records or 0))
+    return {day: measured(day, found, day in growing) for day, found in files.items()}
+
+
+def measured(day: date, files: Sequence[tuple[int, int]], is_growing: bool) -> Day:
+    """Sum up a day's files, each given by its bytes and records."""
+    sizes = [size for size, _ in files]
+    below = [size for size in sizes if size < SMALL_BYTES]
+    limit = min(SMALL_BYTES, _TIER * int(median(below))) if is_growing and below else SMALL_BYTES
+    small = [size for size in sizes if size < limit]
+    return Day(day, len(files), len(small), sum(sizes), sum(records for _, records in files), sum(small), limit)
 
 
 def due(found: Iterable[Day], today: date, wanted: date | None) -> list[date]:
@@ -129,7 +145,7 @@ def within(chosen: Sequence[date], found: Mapping[date, Day], most_bytes: int) -
     return list(chosen[:taken]), list(chosen[taken:])
 
 
-def optimize(settings: Settings, path: str, chosen: Iterable[date]) -> int:
+def optimize(settings: Settings, path: str, chosen: Iterable[Day]) -> int:
     """Run OPTIMIZE on the chosen days, one commit each, so that a long run shows and keeps its progress.
 
     Gives how many rows were compared before and after.
@@ -141,11 +157,12 @@ def optimize(settings: Settings, path: str, chosen: Iterable[date]) -> int:
     try:
         for day in chosen:
             since, mark = Ledger(path).latest_version(), json.dumps({"kind": "compact", "run": str(uuid.uuid4())})
-            statement = f"OPTIMIZE {quoted('delta', path)} WHERE {quoted(bronze.INGEST_DATE)} = DATE'{day.isoformat()}'"
+            of_day = f"{quoted(bronze.INGEST_DATE)} = DATE'{day.day.isoformat()}'"
+            spark.conf.set("spark.databricks.delta.optimize.minFileSize", str(day.limit))
             with _marked(spark, mark):
-                _insist(partial(_run, spark, statement))
+                _insist(partial(_run, spark, f"OPTIMIZE {quoted('delta', path)} WHERE {of_day}"))
             checked += refuse_change(path, mark, since)
-            Console(stderr=True).print(f"compacted {day}")
+            Console(stderr=True).print(f"compacted {day.day}")
     finally:
         spark.stop()
     return checked

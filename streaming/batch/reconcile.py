@@ -18,7 +18,7 @@ from rich.table import Table
 from streaming.batch.jobs import day_lease, finish, known_contract, table_or_exit
 from streaming.batch.repair import Repair
 from tidemark.bronze_records import PinnedBronze
-from tidemark.certificates import Certificates
+from tidemark.certificates import Certificates, latest_tidemark
 from tidemark.compare import BROKEN, Kind, judged
 from tidemark.contracts import Contract
 from tidemark.errors import TidemarkError
@@ -83,6 +83,10 @@ class Day:
             )
         self.topic_id = newest.topic_id
         self._vouchers = Certificates(settings, contract.id, self.topic_id).covering
+        tidemark = latest_tidemark(settings, contract.id)
+        is_proven = tidemark and tidemark.verdict == "proven" and tidemark.origin.topic_id == self.topic_id
+        # A proof has looked at every row of its version: what is new since then is all that can be astray.
+        self._proven = tidemark.origin.table_version if tidemark and is_proven else None
         self._kafka = KafkaRecords(settings.bootstrap, contract.topic)
         starts = topics.offsets_at(contract.topic, datetime.combine(day, clock(), UTC))
         ends = topics.offsets_at(contract.topic, datetime.combine(day + timedelta(days=1), clock(), UTC))
@@ -98,7 +102,7 @@ class Day:
         history = self._history
         known = [Span(partition, start, history.ends[partition]) for partition, start in history.starts.items()]
         strays = Strays(self._contract.topic, self.spans, known)
-        for rows in table.positions():
+        for rows in table.positions(self._proven):
             strays.add(rows)
         return Comparison(version, findings, strays.findings())
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 from pyspark.errors import PySparkException
 
-from streaming.batch.compact import CROWDED_FILES, Day, due, is_concurrent, within
+from streaming.batch.compact import CROWDED_FILES, SMALL_BYTES, Day, due, is_concurrent, measured, within
 
 pytestmark = pytest.mark.unit
 
@@ -38,7 +38,7 @@ def test_large_files_of_today_do_not_make_it_crowded() -> None:
 
 def test_days_are_compacted_from_the_oldest_on() -> None:
     days = [TODAY, YESTERDAY, date(2024, 12, 31)]
-    assert due([day(when, 100) for when in days], TODAY, None) == sorted(days)
+    assert due([day(when, 101) for when in days], TODAY, None) == sorted(days)
 
 
 @pytest.mark.parametrize(("small", "is_due"), [(0, False), (1, False), (2, True)])
@@ -75,3 +75,20 @@ def test_nothing_due_is_nothing_taken() -> None:
 )
 def test_only_another_writer_is_a_reason_to_try_again(error: Exception, is_one: bool) -> None:
     assert is_concurrent(error) == is_one
+
+
+@pytest.mark.parametrize("size", [20_000, 100_000, 700_000, 20_000_000])
+def test_a_byte_is_rewritten_at_most_twice_while_its_day_grows_and_when_it_is_closed(size: int) -> None:
+    files: list[tuple[int, int]] = []
+    new = rewritten = most_files = 0
+    for step in range(12_000):
+        files.append((size + 7 * (step % 11), 1))
+        new += files[-1][0]
+        found = measured(TODAY, files, is_growing=True)
+        if due([found], TODAY, None):
+            files = [each for each in files if each[0] >= found.limit] + [(found.small_bytes, found.small)]
+            rewritten += found.small_bytes
+        most_files = max(most_files, len(files))
+    rewritten += measured(TODAY, files, is_growing=False).small_bytes
+    assert rewritten <= 2 * new
+    assert most_files <= 3 * CROWDED_FILES + new // SMALL_BYTES
