@@ -2,6 +2,7 @@
 
 import random
 import time
+from datetime import timedelta
 
 import orjson
 from confluent_kafka import Producer
@@ -22,12 +23,13 @@ def event(chance: random.Random, now: int) -> bytes:
     return value[:-20] if chance.randrange(100) == 0 else value
 
 
-def fill(bootstrap: str, topic: str, count: int) -> None:
-    """Produce `count` events as fast as they can be made."""
+def fill(bootstrap: str, topic: str, count: int, age: timedelta = timedelta()) -> None:
+    """Produce `count` events as fast as they can be made, all of them so old."""
     producer = _producer(bootstrap, linger=50)
     chance = random.Random(1)  # noqa: S311 - the same load each time
     for _ in range(count):
-        _send(producer, topic, event(chance, time.time_ns() // 1_000_000))
+        now = time.time_ns() // 1_000_000 - round(age.total_seconds() * 1000)
+        _send(producer, topic, event(chance, now), now)
     producer.flush()
 
 
@@ -50,10 +52,11 @@ def _producer(bootstrap: str, linger: int) -> Producer:
     return Producer({"bootstrap.servers": bootstrap, "linger.ms": linger, "acks": "all", "enable.idempotence": True})
 
 
-def _send(producer: Producer, topic: str, value: bytes) -> None:
+def _send(producer: Producer, topic: str, value: bytes, at: int = 0) -> None:
+    """Send a record; `at` is its time in ms, 0: now."""
     while True:
         try:
-            producer.produce(topic, value)
+            producer.produce(topic, value, timestamp=at)
             return
         except BufferError:
             producer.poll(0.1)

@@ -63,7 +63,7 @@ class CommandOperator(BaseOperator):
 
     def execute(self, context: Any) -> Any:
         """Run the command; its last line is the task's result."""
-        words = [*self.command, *(str(word) for word in json.loads(self.more) if word)]
+        words = [*self.command, *(str(word) for word in json.loads(self.more) if word != "")]
         result = self._hook.run_command(command=words)
         if result.exit_code != 0:
             kind = _KINDS.get(result.exit_code, CouldNotRun)

@@ -21,9 +21,12 @@ REPLAY_PLAN = """\
 """
 
 
-def after_plan(ti: Any) -> str:
-    """Give the task that follows a backfill's plan."""
-    return "approve" if ti.xcom_pull(task_ids="plan")["needs_approval"] else "apply"
+def after_plan(ti: Any) -> list[str]:
+    """Give the task that follows a backfill's plan; none, if nothing would change."""
+    plan = ti.xcom_pull(task_ids="plan")
+    if not any(day["files_added"] for day in plan["days"]):
+        return []
+    return ["approve" if plan["needs_approval"] else "apply"]
 
 
 def is_worth_a_replay(ti: Any, params: dict[str, Any]) -> bool:

@@ -63,7 +63,7 @@ def main() -> int:
             with _source(settings, contract, session, arguments) as source:
                 for day in days:
                     reports.append(_done(settings, contract, source, day, arguments))
-                    Console(stderr=True).print(reports[-1].line, highlight=False)
+                    Console(stderr=True).print(reports[-1].line, highlight=False, soft_wrap=True)
     show(reports, arguments.action, arguments.json)
     return max((report.exit_code for report in reports), default=0)
 

@@ -140,7 +140,8 @@ def main() -> int:
         recompute = Recompute(settings, contracts, spark, arguments.day, arguments.dry_run)
         for layer in layers:
             done.append(recompute.run(layer))
-            Console(stderr=True).print(f"{layer.name}: {done[-1].outcome}, {done[-1].seconds:.1f} s", highlight=False)
+            line = f"{layer.name}: {done[-1].outcome}, {done[-1].seconds:.1f} s"
+            Console(stderr=True).print(line, highlight=False, soft_wrap=True)
     finally:
         spark.stop()
     _report(done, arguments)

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.services
 
 CONTRACTS = list(read_contracts(ROOT / "contracts"))
 BACKFILLED = {"backfill_bronze", "build_marts", "reconcile_bronze"}
-DAGS = BACKFILLED | {"maintain_bronze", "replay_quarantine"}
+UNPAUSED = {"maintain_bronze", "watch_streams"}
+DAGS = BACKFILLED | UNPAUSED | {"replay_quarantine"}
 PROGRAM = str(ROOT / ".venv" / "bin" / "tidemark")
 
 READ = """
@@ -29,9 +30,10 @@ dags = {{
     dag.dag_id: {{
         "file": dag.fileloc,
         "doc": dag.doc_md,
-        "periodic": getattr(dag.timetable, "periodic", False),
+        "scheduled": dag.timetable.can_be_scheduled,
         "catchup": dag.catchup,
         "active": dag.max_active_runs,
+        "unpaused": dag.is_paused_upon_creation is False,
         "tags": sorted(dag.tags),
         "params": {{name: dag.params.get_param(name).schema for name in dag.params}},
         "tasks": {{
@@ -84,14 +86,41 @@ def test_every_dag_is_read_without_an_error_and_named_as_its_file(bag: dict[str,
 def test_every_dag_keeps_the_rules(bag: dict[str, Any]) -> None:
     for name, dag in bag["dags"].items():
         assert dag["doc"].startswith(f"# {name}\n"), name
-        assert (dag["catchup"], dag["active"]) == (False, 1), name
-        assert dag["periodic"] or name not in BACKFILLED, name
+        asks = any(task["kind"] == "ApprovalOperator" for task in dag["tasks"].values())
+        assert (dag["catchup"], dag["active"] > 1) == (False, asks), name
+        assert dag["scheduled"] or name not in BACKFILLED, name
         assert dag["tags"], name
         for task_id, task in dag["tasks"].items():
             assert (task["owner"], task["judges"]) == ("platform", True), (name, task_id)
             assert task["retries"] or "watcher" in task_id, (name, task_id)  # a dbt build is not started twice
             if task["kind"] == "CommandOperator":
-                assert (task["pool"], task["command"][0]) == (POOL, PROGRAM), (name, task_id)
+                pool = "default_pool" if name == "watch_streams" else POOL
+                assert (task["pool"], task["command"][0]) == (pool, PROGRAM), (name, task_id)
+
+
+def test_only_upkeep_and_watch_run_before_anybody_has_asked_for_it(bag: dict[str, Any]) -> None:
+    assert {name for name, dag in bag["dags"].items() if dag["unpaused"]} == UNPAUSED
+    assert tasks(bag, "watch_streams")["watch"]["command"][1:] == ["watch", "--mend"]
+
+
+def test_a_failed_look_tells_of_each_incident_with_its_runbook(tmp_path: Path) -> None:
+    code = """
+import json
+from airflow.dag_processing.dagbag import DagBag
+from operators import incidents
+said = []
+(tell,) = DagBag({folder!r}).dags["watch_streams"].get_task("watch").on_failure_callback
+tell.log.error = said.append
+tell({{"exception": "ended with 1"}})
+print("RESULT" + json.dumps({{"said": said}}))
+"""
+    look = {"kind": "stuck", "stream": "rides", "since": "noon", "what": "it is", "runbook": "docs/runbooks/x.md"}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "watch.json").write_text(json.dumps({"incidents": [look]}))
+    assert run_in_airflow(code.format(folder=str(ROOT / "dags" / "watch_streams.py")), tmp_path)["said"] == [
+        "ended with 1",
+        f"incident stuck of rides since noon: it is; runbook: {ROOT.as_uri()}/docs/runbooks/x.md",
+    ]
 
 
 def test_no_dag_file_does_more_than_wiring() -> None:
