@@ -53,6 +53,18 @@ redis: | machine
 	"$${as_root[@]}" service redis-server stop || true; \
 	"$${as_root[@]}" update-rc.d redis-server disable || true
 
+# The tests look at the Streams page in a real browser.
+.PHONY: browser
+browser: | machine
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null && exit 0; \
+	missing() { printf 'Chromium is missing: the Streams page can not be tested.\n  fix: %s\n' \
+	  "sudo apt-get install chromium chromium-driver" >&2; exit 0; }; \
+	as_root=(env DEBIAN_FRONTEND=noninteractive); [ "$$(id -u)" = 0 ] || as_root=(sudo -n "$${as_root[@]}"); \
+	command -v apt-get >/dev/null && "$${as_root[@]}" true 2>/dev/null || missing; \
+	echo "Installing the Debian packages chromium and chromium-driver ..."; \
+	install() { "$${as_root[@]}" apt-get install --yes --quiet=2 --no-install-recommends chromium chromium-driver; }; \
+	install || { "$${as_root[@]}" apt-get update --quiet=2 && install; } || missing
+
 .PHONY: jars
 jars: | machine
 	@streaming/jvm/fetch.sh
@@ -103,7 +115,7 @@ dbt: setup-streams ## Build silver and gold (starts the warehouse if it doesn't 
 
 ##@ Prove
 .PHONY: test test-faults soak bench check
-test: setup ## Run the tests
+test: setup browser ## Run the tests
 	@$(RUN)/pytest tests -m "not repeat"
 
 test-faults: setup ## Run the faults many times over

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 
 from great_expectations.compatibility.pyspark import DataFrame, SparkSession
@@ -31,7 +32,9 @@ from tidemark.contracts import read_contracts
 from tidemark.errors import TidemarkError
 from tidemark.ledger import Commit, Ledger
 from tidemark.names import quoted
+from tidemark.private_files import write_private
 from tidemark.settings import Settings
+from tidemark.table_looks import gate_file
 
 log = logging.getLogger(__name__)
 
@@ -83,11 +86,20 @@ def _judged(settings: Settings, name: str, session: Session, as_json: bool) -> i
     except Exception:
         log.exception("the gate of %s could not run", name)
         return 2
+    _keep(settings, judged)
     if as_json:
         print(json.dumps(judged.to_json()), flush=True)
     else:
         show(judged, Console())
     return 1 if judged.verdict.outcome == "fail" else 0
+
+
+def _keep(settings: Settings, judged: Judged) -> None:
+    """Keep the outcome beside the site, for those that only want the last one."""
+    file = gate_file(settings, judged.table)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    kept = {"verdict": judged.verdict.outcome, "version": judged.version, "at": datetime.now(UTC).isoformat()}
+    write_private(file, json.dumps(kept))
 
 
 def latest_version(settings: Settings, table: GatedTable) -> Commit:

@@ -61,11 +61,13 @@ def described(state: StreamState) -> dict[str, Any]:
         DROPPED_LATE: state.late.count,
     }
     if progress is None:
-        return described | {"batch": None, "rows_per_second": None, "behind": None, "last_progress": None}
+        unknown = ("batch", "rows_per_second", "behind", "last_progress", "watermark")
+        return described | dict.fromkeys(unknown)
     behind = [int(source["metrics"].get("maxOffsetsBehindLatest", 0)) for source in progress["sources"]]
     return described | {
         "batch": progress["batchId"],
         "rows_per_second": round(progress.get("processedRowsPerSecond") or 0.0, 1),
         "behind": max(behind, default=0),
         "last_progress": progress["timestamp"],
+        "watermark": progress.get("eventTime", {}).get("watermark"),
     }

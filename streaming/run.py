@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import ExitStack
 
+from streaming.announcements import announcing
 from streaming.health import serve_health
 from streaming.host import Stream, StreamHost
 from streaming.session import streams_session
@@ -42,7 +43,8 @@ def main() -> None:
         spark = streams_session(settings)
         hosts = [StreamHost(stream, spark, owned[stream.name]) for stream in streams]
         threading.Thread(target=_start_all, args=(hosts, stop), daemon=True).start()
-        with serve_health(settings, [host.state for host in hosts]):
+        landing = [stream.name.removeprefix(BRONZE) for stream in streams if stream.name.startswith(BRONZE)]
+        with serve_health(settings, [host.state for host in hosts]), announcing(settings, landing):
             stop.wait()
             log.info("stopping: the running micro-batches finish first")
             _stop_all(hosts)

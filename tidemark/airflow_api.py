@@ -1,4 +1,4 @@
-"""A small client of Airflow's REST API: trigger a DAG, follow its run."""
+"""A small client of Airflow's REST API: trigger a DAG, follow its run, tell of an asset."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import requests
+from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_fixed
 
 from tidemark.airflow_env import ADMIN, admin_password, airflow_url
 from tidemark.errors import TidemarkError
@@ -15,6 +16,7 @@ from tidemark.settings import Settings
 _TIMEOUT = 30.0  # seconds
 _PAGE = 100
 _ENDED = ("success", "failed")
+_PATIENCE: Any = {"wait": wait_fixed(0.5), "stop": stop_after_delay(60), "reraise": True}
 
 
 class AirflowApi:
@@ -51,7 +53,9 @@ class AirflowApi:
         """Start Airflow's own backfill: a run of a DAG for each day of a range, both ends included."""
         days = {"from_date": f"{first.isoformat()}T00:00:00Z", "to_date": f"{last.isoformat()}T23:59:59Z"}
         body = {"dag_id": dag_id, **days, "dag_run_conf": dict(conf or {}), "max_active_runs": 1}
-        self._send("POST", "/api/v2/backfills", body)
+        # On SQLite, Airflow does it only in a moment in which nothing else writes.
+        patient = Retrying(retry=retry_if_exception_message(match=".*Database is locked"), **_PATIENCE)
+        patient(self._send, "POST", "/api/v2/backfills", body)
 
     def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
         """Answer a task that waits for a person: `Approve` or `Reject`."""
@@ -62,19 +66,6 @@ class AirflowApi:
         """Give the state of each run of a DAG, the newest first."""
         found = self._send("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=-run_after&limit={_PAGE}")
         return {str(run["dag_run_id"]): str(run["state"]) for run in found["dag_runs"]}
-
-    def await_run(self, dag_id: str, since: datetime, seconds: float) -> str:
-        """Wait for a run of a DAG that something else starts, by an asset or a schedule, and give its id."""
-        until = time.monotonic() + seconds
-        path = (
-            f"/api/v2/dags/{dag_id}/dagRuns?{urlencode({'run_after_gte': since.isoformat(), 'order_by': '-run_after'})}"
-        )
-        while not (runs := self._send("GET", path)["dag_runs"]):
-            if time.monotonic() > until:
-                fix = f"look at the DAG in Airflow's UI: {self._url}/dags/{dag_id}"
-                raise TidemarkError(f"{dag_id}: no run was started within {seconds:.0f} seconds", fix)
-            time.sleep(1.0)
-        return str(runs[0]["dag_run_id"])
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Give a run's state: queued, running, success or failed."""
@@ -115,6 +106,34 @@ class AirflowApi:
                 raise TidemarkError(f"{dag_id}: the run is still {state} after {seconds:.0f} seconds", fix)
             seen = tasks
             time.sleep(1.0)
+
+    def announce(self, uri: str, extra: Mapping[str, Any]) -> None:
+        """Make an event of an asset: DAGs that wait for it run.
+
+        Raises:
+            TidemarkError: Airflow has no such asset, or refuses.
+        """
+        self._send("POST", "/api/v2/assets/events", {"asset_id": self.asset(uri), "extra": dict(extra)})
+
+    def asset_events(self, uri: str) -> list[dict[str, Any]]:
+        """Give the newest events of an asset, the newest first."""
+        query = urlencode({"asset_id": self.asset(uri), "order_by": "-timestamp", "limit": _PAGE})
+        return list(self._send("GET", f"/api/v2/assets/events?{query}")["asset_events"])
+
+    def asset(self, uri: str) -> int:
+        """Give the id of an asset.
+
+        Raises:
+            TidemarkError: Airflow knows no such asset.
+        """
+        query = urlencode({"uri_pattern": uri, "limit": _PAGE})
+        found = self._send("GET", f"/api/v2/assets?{query}")["assets"]
+        for asset in found:
+            if asset["uri"] == uri:
+                return int(asset["id"])
+        raise TidemarkError(
+            f"Airflow knows no asset {uri!r}", "look for an import error of build_marts in Airflow's UI"
+        )
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         answer = self._answer(method, path, body)

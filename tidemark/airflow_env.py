@@ -91,6 +91,7 @@ def _options(settings: Settings) -> dict[str, object]:
     url = airflow_url(settings)
     return {
         "CORE__DAGS_FOLDER": ROOT / "dags",
+        "CORE__PLUGINS_FOLDER": ROOT / "dags" / "plugins",
         "CORE__LOAD_EXAMPLES": False,
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": _PARALLELISM,

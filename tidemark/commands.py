@@ -33,6 +33,11 @@ def maintain(contract: str) -> list[str]:
     return [_tidemark(), "maintain", contract]
 
 
+def watch() -> list[str]:
+    """Give the command that looks at every stream and table, and restarts what is stuck."""
+    return [_tidemark(), "watch", "--mend"]
+
+
 def reconcile(contract: str, day: str, *, remove_extra: bool = False) -> list[str]:
     """Give the command that reconciles a day of a bronze table with Kafka.
 

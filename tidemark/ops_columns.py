@@ -105,6 +105,18 @@ RECONCILIATION_DIFFS: Columns = {
     "position": ("string", "The source positions, of the transport level."),
 }
 
+INCIDENTS: Columns = {
+    "incident_id": ("string", "The incident."),
+    "kind": ("string", "What is wrong: stuck, restarting, refused, stopped, tidemark_stalled, process_silent, ..."),
+    "stream": ("string", "The stream, the contract of a stalled tidemark, or `streams` for the process of all."),
+    "since": ("timestamp", "Since when it is so."),
+    "what": ("string", "What was seen."),
+    "runbook": ("string", "The page that says what to do."),
+    "opened_at": ("timestamp", "The look that saw it first."),
+    "mended_at": ("timestamp", "When the streams were restarted for it; null: they were not."),
+    "closed_at": ("timestamp", "The look that did not see it any more; null: it is open."),
+}
+
 _PROOF, _UPKEEP = "tidemark prove <contract>", "tidemark maintain <contract>"
 _RECONCILE = "tidemark reconcile, backfill and recompute"
 
@@ -117,4 +129,9 @@ TABLES: Mapping[str, tuple[str, str, Columns]] = {
     "replays": ("tidemark replay <contract>", "One row per replay and day of ingest.", REPLAYS),
     "reconciliations": (_RECONCILE, "One row per day that was compared.", RECONCILIATIONS),
     "reconciliation_diffs": (_RECONCILE, "One row per row that was not as it should be.", RECONCILIATION_DIFFS),
+    "incidents": (
+        "tidemark watch",
+        "One row per incident of a stream, a table's proof or the streams' process.",
+        INCIDENTS,
+    ),
 }

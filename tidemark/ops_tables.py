@@ -20,6 +20,7 @@ RECONCILIATIONS = "reconciliations"
 RECONCILIATION_DIFFS = "reconciliation_diffs"
 LEDGER = "ledger"
 MAINTENANCE = "maintenance"
+INCIDENTS = "incidents"
 
 _INSTANT = pa.timestamp("us", "UTC")
 _TRIES = 5
@@ -133,6 +134,20 @@ SCHEMAS: Mapping[str, pa.Schema] = MappingProxyType(
                 ("outcome", pa.string()),  # ok, failed, or not_neutral: a compaction changed content
                 ("message", pa.string()),
                 *((f"{what}_{when}", pa.int64()) for what in ("version", "files", "bytes", "rows") for when in _WHEN),
+            ]
+        ),
+        # One row for each incident; it is written again when it is mended and when it is over
+        INCIDENTS: pa.schema(
+            [
+                ("incident_id", pa.string()),
+                ("kind", pa.string()),
+                ("stream", pa.string()),
+                ("since", _INSTANT),
+                ("what", pa.string()),
+                ("runbook", pa.string()),
+                ("opened_at", _INSTANT),
+                ("mended_at", _INSTANT),
+                ("closed_at", _INSTANT),
             ]
         ),
     }

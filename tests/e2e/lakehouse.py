@@ -81,14 +81,19 @@ class Lakehouse:
         found = [row for row in table.to_table().to_pylist() if (row["level"], row["subject"]) == (level, subject)]
         return sorted((row for row in found if row["day"] == day), key=lambda row: row["at"])
 
-    def follow(self, dag: str, run: str, seconds: float = 300) -> str:
-        """Wait for the end of a run and give its state."""
-        return self.airflow.wait(dag, run, seconds, lambda _: None)
+    def answer(self, dag: str, run: str, option: str) -> str:
+        """Answer a run's question and give the state in which it ends.
 
-    def await_question(self, dag: str, run: str) -> None:
-        """Wait until a run asks a person."""
+        Airflow asks again if the answer comes in the second of the question: its scheduler does not know yet that the
+        task waits.
+        """
         api = self.airflow
-        wait_until(lambda: api.task_states(dag, run).get("approve") == "awaiting_input", 180, f"{dag} asks")
+
+        def see(tasks: dict[str, str]) -> None:
+            if tasks.get("approve") == "awaiting_input":
+                api.answer(dag, run, "approve", option)
+
+        return api.wait(dag, run, 400, see)
 
     def backfilled(self, dag: str, days: list[date], conf: dict[str, Any]) -> dict[str, str]:
         """Let Airflow backfill a range of days; give its runs' states when all have ended."""

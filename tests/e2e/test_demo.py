@@ -9,7 +9,8 @@ import pytest
 from deltalake import DeltaTable
 
 from tests.e2e.lakehouse import CONTRACTS, Lakehouse, moments
-from tests.streams import ride
+from tests.e2e.streams_page import browser
+from tests.streams import ride, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
@@ -44,6 +45,20 @@ def test_demo_ends_proven_and_all_is_up(lakehouse: Lakehouse) -> None:
     assert {each["state"] for each in status["streams"]} == {"running"}
     assert (lakehouse.home / "docs" / "quality" / "index.html").exists()
     assert (lakehouse.home / "docs" / "dbt" / "static_index.html").exists()
+
+
+def test_streams_are_watched_announced_and_shown_in_airflow(lakehouse: Lakehouse) -> None:
+    look = lakehouse.run("watch", "--json")
+    assert (look.returncode, json.loads(look.stdout)["incidents"]) == (0, []), look.stderr
+    wait_until(lambda: is_announced(lakehouse, "ride_events"), 60, "the streams make an asset event")
+    streams = {each["name"]: "running" for each in lakehouse.status()["streams"]}
+    with browser(lakehouse.settings) as page:
+        assert "Not authenticated" in page.text_of("/streams/data")
+        page.log_in()
+        assert page.states("/plugin/streams") == streams
+        page.picture(lakehouse.home / "streams.png")
+        asset = lakehouse.airflow.asset("bronze/ride_events")
+        assert page.states(f"/assets/{asset}") == {"bronze_ride_events": "running"}
 
 
 def test_days_are_put_right_by_backfill_and_large_changes_need_a_person(lakehouse: Lakehouse) -> None:
@@ -84,10 +99,13 @@ def test_what_a_changed_contract_lets_pass_is_released_when_a_person_agrees(lake
 def answered(lakehouse: Lakehouse, dag: str, conf: dict[str, Any], answer: str) -> tuple[str, str]:
     """Trigger a DAG and answer its question; give the states of the run and of its task `apply`."""
     run = lakehouse.airflow.trigger(dag, conf)
-    lakehouse.await_question(dag, run)
-    lakehouse.airflow.answer(dag, run, "approve", answer)
-    state = lakehouse.follow(dag, run)
-    return state, lakehouse.airflow.task_states(dag, run)["apply"]
+    return lakehouse.answer(dag, run, answer), lakehouse.airflow.task_states(dag, run)["apply"]
+
+
+def is_announced(lakehouse: Lakehouse, contract: str) -> bool:
+    """Tell whether there is an event that says how far the streams have read."""
+    told = [event["extra"] for event in lakehouse.airflow.asset_events(f"bronze/{contract}")]
+    return any(each.get("table_version") and len(each["offsets"]) == 2 for each in told)
 
 
 def rides_of(day: date) -> list[tuple[datetime, bytes]]:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.kafka import free_ports
 from tests.warehouse import Warehouse
 from tidemark.services import settings_environment
 from tidemark.settings import Settings
+from tidemark.table_looks import table_looks
 
 pytest_plugins = ("tests.warehouse",)
 pytestmark = pytest.mark.services
@@ -46,6 +48,7 @@ def test_gates_at_once_on_a_warehouse_leave_a_whole_site(warehouse: Warehouse) -
     verdicts = [json.loads(output) for _, output, _ in results]
     assert [verdict["verdict"] for verdict in verdicts] == ["pass", "fail"]
     assert set(verdicts[0]) == {"table", "version", "verdict", "checks", "report", "seconds"}
+    assert {each.gate for each in table_looks(settings, datetime.now(UTC)) if each.gate} == {"pass", "fail"}
     index = (settings.home / "docs" / "quality" / "index.html").read_text()
     for verdict in verdicts:
         report = Path(verdict["report"].removeprefix("file://"))

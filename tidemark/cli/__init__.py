@@ -19,6 +19,7 @@ from tidemark.cli import (
     services,
     settings,
     upkeep,
+    watch,
 )
 from tidemark.errors import TidemarkError
 
@@ -31,6 +32,7 @@ for group in (
     prove,
     lake,
     upkeep,
+    watch,
     backfill,
     quality,
     quarantine,

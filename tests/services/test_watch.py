@@ -1,0 +1,98 @@
+"""A look at the streams with a real Kafka, real tables and the streams' own health page; a restart by supervisord."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+from typer.testing import CliRunner
+
+from streaming.health import serve_health
+from streaming.host import StreamState
+from streaming.streams.bronze import BronzeStream
+from tests.kafka import Broker, free_ports
+from tests.streams import land, ride, ride_contract, send, settings_in
+from tidemark import lifecycle
+from tidemark.cli import app
+from tidemark.incidents import Finding, remember
+from tidemark.services import settings_environment
+from tidemark.settings import Settings
+from tidemark.supervisor import Supervisor
+from tidemark.watch import findings, last_look, looked, mend
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture
+def in_environment(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def into(settings: Settings) -> None:
+        for variable, value in settings_environment(settings).items():
+            monkeypatch.setenv(variable, value)
+
+    return into
+
+
+def watched() -> tuple[int, dict[str, Any]]:
+    done = CliRunner().invoke(app, ["watch", "--json"])
+    return done.exit_code, json.loads(done.stdout or "{}")
+
+
+def test_a_stream_that_takes_nothing_is_stuck_until_it_goes_on(
+    tmp_path: Path, kafka: Broker, spark: SparkSession, in_environment: Any
+) -> None:
+    contract = ride_contract(tmp_path / "contracts", kafka.topic(partitions=2))
+    (port,) = free_ports(1)
+    ours = {"contracts_dir": tmp_path / "contracts", "TIDEMARK_STREAMS_PORT": port}
+    settings = settings_in(tmp_path / "home", kafka, **ours)
+    in_environment(settings)
+    stream = BronzeStream(contract, settings)
+    send(kafka, contract.topic, [*map(ride, range(9)), b"no ride"])
+    land(stream, spark)
+    code, look = watched()
+    assert (code, [each["kind"] for each in look["incidents"]]) == (1, ["process_stopped"])
+    with serve_health(settings, [StreamState(stream, "running")]):
+        send(kafka, contract.topic, map(ride, range(5)))
+        code, look = watched()
+        assert (code, look["incidents"]) == (0, [])
+        assert [(each["name"], each["lag"]) for each in look["streams"]] == [("bronze_ride_events", 5)]
+        (rides,) = look["contracts"]
+        assert (rides["recent_rows"], rides["recent_quarantined"], rides["verdict"]) == (10, 1, None)
+        assert [(each["name"], each["rows"]) for each in look["tables"]] == [("ride_events", 10)]
+
+        def found() -> list[str]:
+            later = datetime.now(UTC) + timedelta(minutes=3)
+            look = looked(settings, {contract.id: contract}, last_look(settings), later)
+            return [each.kind for each in findings(look, settings)]
+
+        assert found() == ["stuck"]
+        land(stream, spark)
+        assert found() == []
+
+
+def test_who_could_not_look_says_nothing_of_incidents(tmp_path: Path, in_environment: Any) -> None:
+    in_environment(Settings(home=tmp_path, contracts_dir=tmp_path / "none"))
+    assert watched() == (2, {})
+
+
+def test_a_process_is_restarted_once_for_an_incident(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    settings = Settings.model_validate({"home": tmp_path, "TIDEMARK_REDIS_PORT": port})
+    lines: list[str] = []
+    now = datetime.now(UTC)
+    opened = remember(settings, [Finding("process_silent", "redis", now, "it hangs", "docs/x.md")], now)
+    assert mend(settings, opened, lines.append, "redis") == opened
+    try:
+        lifecycle.up(settings, "redis", lines.append)
+        first = Supervisor(settings).processes()["redis"].pid
+        noted = mend(settings, opened, lines.append, "redis")
+        second = Supervisor(settings).processes()["redis"].pid
+        assert mend(settings, remember(settings, [], now, may_close=False), lines.append, "redis") == noted
+        assert first != second == Supervisor(settings).processes()["redis"].pid
+    finally:
+        lifecycle.down(settings, "redis", lines.append)
+    assert [line for line in lines if "process_silent" in line] == [
+        "redis (process_silent): not restarted: it is not run by this machine's supervisor",
+        "redis (process_silent): restarting redis, once for each incident",
+    ]
