@@ -54,7 +54,8 @@ class House:
         )
         self.redis = redis
         self.contracts = read_contracts(ROOT / "contracts")
-        self.everything = Everything(datetime.now(UTC).replace(microsecond=0))
+        # In the past, so that the time which closes its windows is not in the future: streams leave that out.
+        self.everything = Everything(datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1))
         self._topics = Topics(broker.bootstrap)
         self._producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 5, "log_level": 0})
         self._process: subprocess.Popen[bytes] | None = None
