@@ -47,4 +47,5 @@ with DAG(
     for name in CONTRACTS:
         CommandOperator(task_id=f"prove_{name}", command=commands.prove(name)) >> gate_bronze
     gate_bronze >> silver >> gate_silver >> gold >> gate_gold
-    gold >> CommandOperator(task_id="dbt_docs", command=docs, doc_md="dbt writes its documentation.")
+    # dbt ends with 1 for a warehouse that is away, too: so it is tried again.
+    gold >> CommandOperator(task_id="dbt_docs", command=docs, retry_policy=None, doc_md="dbt writes its documentation.")

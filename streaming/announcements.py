@@ -8,8 +8,9 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from deltalake.exceptions import DeltaError
@@ -41,6 +42,16 @@ def announcing(settings: Settings, contracts: Iterable[str]) -> Iterator[None]:
         stop.set()
 
 
+@dataclass(frozen=True)
+class _Event:
+    """What is told of one table."""
+
+    contract: str
+    version: int
+    asset: int
+    extra: dict[str, Any]
+
+
 class Announcements:
     """What Airflow has been told of each contract's bronze table; a file remembers it over a restart."""
 
@@ -61,14 +72,25 @@ class Announcements:
         moved = {name: commit for name in self._contracts if (commit := self._moved(name, now))}
         if not moved:
             return
-        try:
+        with self._warned_of("Airflow"):
             api = AirflowApi(self._settings)
-        except _FAILURES as error:
-            self._warn("Airflow", error)
-            return
-        self._warned.discard("Airflow")
+            for event in self._events(api, moved):
+                self._announce(api, event, now)
+
+    def _events(self, api: AirflowApi, moved: Mapping[str, Commit]) -> list[_Event]:
+        """Prepare all events, so that they come at once: what waits for any of them then runs once, not for each."""
+        events = []
         for name, commit in moved.items():
-            self._announce(api, name, commit, now)
+            with self._warned_of(name):
+                events.append(_Event(name, commit.version, api.asset(f"bronze/{name}"), self._extra(name, commit)))
+        return events
+
+    def _announce(self, api: AirflowApi, event: _Event, now: float) -> None:
+        with self._warned_of(event.contract):
+            api.announce(event.asset, event.extra)
+            self._remember(event.contract, event.version, now)
+            self._warned -= {"Airflow", event.contract}
+            log.info("%s: told Airflow of version %d", event.contract, event.version)
 
     def _moved(self, name: str, now: float) -> Commit | None:
         """Give the newest ingest, if it is another than was announced and the time for an event has come."""
@@ -77,16 +99,6 @@ class Announcements:
             return None
         newest = Ledger(self._settings.table("bronze", name)).newest_ingest()
         return newest if newest and newest.version != version else None
-
-    def _announce(self, api: AirflowApi, name: str, commit: Commit, now: float) -> None:
-        try:
-            api.announce(f"bronze/{name}", self._extra(name, commit))
-            self._remember(name, commit.version, now)
-        except _FAILURES as error:
-            self._warn(name, error)
-            return
-        self._warned.discard(name)
-        log.info("%s: told Airflow of version %d", name, commit.version)
 
     def _extra(self, name: str, commit: Commit) -> dict[str, Any]:
         tidemark = latest_tidemark(self._settings, name)
@@ -109,8 +121,12 @@ class Announcements:
             return -1, 0.0
         return int(version), float(at)
 
-    def _warn(self, who: str, error: BaseException) -> None:
-        """Say it once; silent until it has worked again."""
-        if who not in self._warned:
-            log.warning("%s: no asset event, tried again: %s", who, error)
-        self._warned.add(who)
+    @contextmanager
+    def _warned_of(self, who: str) -> Iterator[None]:
+        """Let a failure be said once; it is silent until it has worked again."""
+        try:
+            yield
+        except _FAILURES as error:
+            if who not in self._warned:
+                log.warning("%s: no asset event, tried again: %s", who, error)
+            self._warned.add(who)

@@ -107,13 +107,9 @@ class AirflowApi:
             seen = tasks
             time.sleep(1.0)
 
-    def announce(self, uri: str, extra: Mapping[str, Any]) -> None:
-        """Make an event of an asset: DAGs that wait for it run.
-
-        Raises:
-            TidemarkError: Airflow has no such asset, or refuses.
-        """
-        self._send("POST", "/api/v2/assets/events", {"asset_id": self.asset(uri), "extra": dict(extra)})
+    def announce(self, asset: int, extra: Mapping[str, Any]) -> None:
+        """Make an event of an asset: DAGs that wait for it run."""
+        self._send("POST", "/api/v2/assets/events", {"asset_id": asset, "extra": dict(extra)})
 
     def asset_events(self, uri: str) -> list[dict[str, Any]]:
         """Give the newest events of an asset, the newest first."""

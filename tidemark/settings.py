@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     max_offsets_per_trigger: int = Field(2_000_000, ge=1, description="Most records that one micro-batch takes.")
     batch_interval_ms: int = Field(500, ge=0, description="Least time from one micro-batch to the next, milliseconds.")
     asset_event_minutes: int = Field(
-        10, ge=0, description="Least time from one asset event of the streams to the next, minutes; 0: none is sent."
+        15, ge=0, description="Least time from one asset event of the streams to the next, minutes; 0: none is sent."
     )
     future_limit_minutes: int = Field(60, ge=0, description="An event time further ahead than this is quarantined.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Our own log level.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from tidemark.stream_looks import ProcessLook, StreamLook, process_look, stream_
 from tidemark.supervisor import Supervisor
 from tidemark.table_looks import ContractLook, TableLook, contract_looks, table_looks
 from tidemark.waiting import Say
+
+_PATIENCE = timedelta(minutes=4)
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,14 @@ def findings(look: Look, settings: Settings) -> Iterator[Finding]:
 def mend(settings: Settings, incidents: list[Incident], say: Say, service: str = PROCESS) -> list[Incident]:
     """Restart the streams' process for what that may end and it was not yet restarted for; give all incidents.
 
+    It is done at a look that still finds it: on a busy machine a micro-batch may take minutes, and a restart longer.
+
     Raises:
         TidemarkError: it does not get ready.
     """
+    now = datetime.now(UTC)
     stuck = [each for each in incidents if each.kind in MENDED_BY_RESTART and each.mended_at is None]
+    stuck = [each for each in stuck if now - each.opened_at >= _PATIENCE]
     if not stuck:
         return incidents
     names = ", ".join(f"{each.stream} ({each.kind})" for each in stuck)
@@ -99,7 +105,7 @@ def mend(settings: Settings, incidents: list[Incident], say: Say, service: str =
         return incidents
     say(f"{names}: restarting {service}, once for each incident")
     # Noted first: should the restart fail, it is not done again and again.
-    noted = {each.incident_id: each for each in mended(settings, stuck, datetime.now(UTC))}
+    noted = {each.incident_id: each for each in mended(settings, stuck, now)}
     lifecycle.restart(settings, service, say)
     return [noted.get(each.incident_id, each) for each in incidents]
 

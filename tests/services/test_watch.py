@@ -81,7 +81,9 @@ def test_a_process_is_restarted_once_for_an_incident(tmp_path: Path) -> None:
     settings = Settings.model_validate({"home": tmp_path, "TIDEMARK_REDIS_PORT": port})
     lines: list[str] = []
     now = datetime.now(UTC)
-    opened = remember(settings, [Finding("process_silent", "redis", now, "it hangs", "docs/x.md")], now)
+    silent, stuck = (Finding(kind, "redis", now, "it hangs", "docs/x.md") for kind in ("process_silent", "stuck"))  # type: ignore[arg-type]
+    opened = remember(settings, [silent], now - timedelta(minutes=5))
+    opened += [each for each in remember(settings, [silent, stuck], now) if each.kind == "stuck"]  # too young
     assert mend(settings, opened, lines.append, "redis") == opened
     try:
         lifecycle.up(settings, "redis", lines.append)

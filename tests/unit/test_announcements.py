@@ -29,6 +29,7 @@ class Airflow(HTTPServer):
         super().__init__(("127.0.0.1", 0), _Answers)
         self.assets: list[dict[str, Any]] = [{"id": 8, "uri": "bronze/rides_old"}, {"id": 7, "uri": "bronze/rides"}]
         self.events: list[dict[str, Any]] = []
+        self.is_refusing = False
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -40,13 +41,13 @@ class _Answers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path == "/api/v2/assets/events":
+        if self.path == "/api/v2/assets/events" and not self.server.is_refusing:
             assert self.headers["Authorization"] == "Bearer t"
             self.server.events.append(body)
-        self._answer({"access_token": "t"})
+        self._answer({"access_token": "t"}, 403 if self.server.is_refusing and "events" in self.path else 200)
 
-    def _answer(self, body: dict[str, Any]) -> None:
-        self.send_response(200)
+    def _answer(self, body: dict[str, Any], status: int = 200) -> None:
+        self.send_response(status)
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
 
@@ -107,8 +108,9 @@ def test_what_airflow_did_not_hear_it_hears_the_next_time(
         password_file(settings).write_text(password)
         airflow.assets = known[:1]
         announcements.look(1002 * MINUTES)
+        airflow.assets, airflow.is_refusing = known, True
         announcements.look(1003 * MINUTES)
     assert [line.split(":")[0] for line in caplog.messages] == ["Airflow", "rides"]
-    airflow.assets = known
+    airflow.is_refusing = False
     announcements.look(1004 * MINUTES)
     assert len(airflow.events) == 1

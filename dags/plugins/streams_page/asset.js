@@ -6,7 +6,7 @@ globalThis.StreamsOfAsset = () => {
     ? globalThis.React.createElement("iframe", {
         title: "Streams",
         src: new URL(`streams/?asset=${asset[1]}`, document.baseURI).href,
-        style: { border: 0, width: "100%", height: "9.5rem", flexShrink: 0 },
+        style: { border: 0, width: "100%", height: "10.5rem", flexShrink: 0 },
       })
     : null;
 };

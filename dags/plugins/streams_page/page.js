@@ -107,7 +107,9 @@ function joined(said, looked) {
     const seen = looked.find((each) => each.name === name) ?? {};
     const tells = now.get(name) ?? { state: "gone" };
     const { rows_per_second, watermark } = tells;
-    return { ...seen, ...tells, name, rows_per_second, watermark: watermark ?? seen.watermark, lag: tells.behind ?? seen.lag };
+    // Of a micro-batch that takes long a stream tells only what was behind before it: the look may know of more.
+    const lag = tells.behind == null && seen.lag == null ? null : Math.max(tells.behind ?? 0, seen.lag ?? 0);
+    return { ...seen, ...tells, name, rows_per_second, lag, watermark: watermark ?? seen.watermark };
   });
 }
 
