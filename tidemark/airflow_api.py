@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import requests
-from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from tidemark.airflow_env import ADMIN, admin_password, airflow_url
 from tidemark.errors import TidemarkError
@@ -16,7 +16,6 @@ from tidemark.settings import Settings
 _TIMEOUT = 30.0  # seconds
 _PAGE = 100
 _ENDED = ("success", "failed")
-_PATIENCE: Any = {"wait": wait_fixed(0.5), "stop": stop_after_delay(60), "reraise": True}
 
 
 class AirflowApi:
@@ -53,9 +52,7 @@ class AirflowApi:
         """Start Airflow's own backfill: a run of a DAG for each day of a range, both ends included."""
         days = {"from_date": f"{first.isoformat()}T00:00:00Z", "to_date": f"{last.isoformat()}T23:59:59Z"}
         body = {"dag_id": dag_id, **days, "dag_run_conf": dict(conf or {}), "max_active_runs": 1}
-        # On SQLite, Airflow does it only in a moment in which nothing else writes.
-        patient = Retrying(retry=retry_if_exception_message(match=".*Database is locked"), **_PATIENCE)
-        patient(self._send, "POST", "/api/v2/backfills", body)
+        self._send("POST", "/api/v2/backfills", body)
 
     def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
         """Answer a task that waits for a person: `Approve` or `Reject`."""
@@ -132,7 +129,7 @@ class AirflowApi:
         )
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        answer = self._answer(method, path, body)
+        answer: requests.Response = _PATIENT(self._answer, method, path, body)
         if not answer.ok:
             what = f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:500]}"
             raise TidemarkError(what, "tidemark logs airflow-api")
@@ -146,6 +143,20 @@ class AirflowApi:
             return self._session.request(method, self._url + path, json=body, timeout=_TIMEOUT)
         except requests.RequestException as error:
             raise TidemarkError(f"Airflow at {self._url} does not answer: {error}", "make up; make status") from None
+
+
+def _found_it_locked(answer: requests.Response) -> bool:
+    """Tell whether Airflow failed for its database: on SQLite, it does where two write at once."""
+    return answer.status_code >= requests.codes.server_error and "Database" in answer.text
+
+
+# Nothing was done, so it can be tried again; in the end, what Airflow answered last is told.
+_PATIENT = Retrying(
+    retry=retry_if_result(_found_it_locked),
+    wait=wait_fixed(0.5),
+    stop=stop_after_delay(60),
+    retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+)
 
 
 def _task_name(instance: Mapping[str, Any]) -> str:
