@@ -49,8 +49,11 @@ def main() -> None:
     """Judge the tables that the command line names, and exit as the module says."""
     arguments = _parsed(sys.argv[1:])
     _be_quiet()
-    with ExitStack() as held:
+    try:
         settings = Settings.load()
+    except TidemarkError as error:
+        sys.exit(_complaint(error, 2))
+    with ExitStack() as held:
         session = cache(lambda: held.enter_context(_session(settings)))
         codes = [_judged(settings, name, session, arguments.json) for name in arguments.tables]
     sys.exit(1 if 1 in codes else max(codes))

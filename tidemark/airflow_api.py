@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -38,6 +38,14 @@ class AirflowApi:
     def is_paused(self, dag_id: str) -> bool:
         """Tell whether a DAG is paused: what is triggered waits, and nothing is scheduled."""
         return bool(self._send("GET", f"/api/v2/dags/{dag_id}")["is_paused"])
+
+    def due(self, dag_id: str) -> datetime | None:
+        """Give the logical date of the scheduled run that a paused DAG makes as soon as it is unpaused, if any."""
+        found = self._send("GET", f"/api/v2/dags/{dag_id}")
+        logical_date, run_after = found["next_dagrun_logical_date"], found["next_dagrun_run_after"]
+        if not logical_date or datetime.fromisoformat(run_after) > datetime.now(UTC):
+            return None
+        return datetime.fromisoformat(logical_date)
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, logical_date: datetime | None = None) -> str:
         """Start a run of a DAG and give its id.

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -106,8 +106,9 @@ def run_demo(settings: Settings, say: Say, scale: float = 1.0) -> Demo:
     seed = int(time.time())  # one for all: they tell of the same rides and customers
     produced = timed("produce", lambda: _at_once(contracts, lambda each: _produce(each, scale, seed, say)))
     timed("land in bronze", lambda: _await_landed(settings, contracts, say))
-    tasks = timed(f"Airflow runs {RECONCILE}", lambda: _reconcile(settings, say))
-    tasks |= timed(f"Airflow runs {BUILD}", lambda: _build(settings, say))
+    today = datetime.now(UTC).date().isoformat()
+    tasks = timed(f"Airflow runs {RECONCILE}", lambda: _run(settings, RECONCILE, {"date": today}, say))
+    tasks |= timed(f"Airflow runs {BUILD}", lambda: _run(settings, BUILD, {}, say))
     proofs = timed("prove", lambda: _at_once(contracts, lambda each: _prove(each, say)))
     outcomes = [_outcome(settings, each, produced[each.id], proofs[each.id]) for each in contracts]
     return Demo(outcomes, _streams(settings), tasks, seconds)
@@ -160,31 +161,16 @@ def _landed(ledger: Ledger) -> int:
     return sum(ends(newest.label.ranges).values()) if newest and newest.label else 0
 
 
-def _reconcile(settings: Settings, say: Say) -> dict[str, str]:
-    """Reconcile today; in a new lakehouse in the place of yesterday's scheduled run, which has no data."""
-    api = AirflowApi(settings)
-    api.wait_for_dag(RECONCILE, 120)
-    today = datetime.now(UTC).date()
-    conf = {"date": today.isoformat()}
-    if not api.is_paused(RECONCILE):
-        return _followed(settings, RECONCILE, api.trigger(RECONCILE, conf), say)
-    yesterday = datetime.combine(today - timedelta(days=1), datetime.min.time(), UTC)
-    run = api.trigger(RECONCILE, conf, yesterday)
-    api.unpause(RECONCILE)
-    return _followed(settings, RECONCILE, run, say)
+def _run(settings: Settings, dag: str, conf: Mapping[str, str], say: Say) -> dict[str, str]:
+    """Run a DAG to its end; from then on it runs by itself.
 
-
-def _build(settings: Settings, say: Say) -> dict[str, str]:
-    """Build the marts; from then on they follow bronze by themselves."""
+    In a new lakehouse, the run takes the place of the scheduled one that unpausing would start.
+    """
     api = AirflowApi(settings)
-    api.wait_for_dag(BUILD, 120)
-    if not api.is_paused(BUILD):
-        return _followed(settings, BUILD, api.trigger(BUILD), say)
-    # In the place of the last scheduled run, which Airflow would make as well.
-    tick = datetime.now(UTC).replace(hour=7, minute=0, second=0, microsecond=0)
-    run = api.trigger(BUILD, None, tick if tick <= datetime.now(UTC) else tick - timedelta(days=1))
-    api.unpause(BUILD)
-    return _followed(settings, BUILD, run, say)
+    api.wait_for_dag(dag, 120)
+    run = api.trigger(dag, conf, api.due(dag) if api.is_paused(dag) else None)
+    api.unpause(dag)
+    return _followed(settings, dag, run, say)
 
 
 def _followed(settings: Settings, dag: str, run: str, say: Say) -> dict[str, str]:

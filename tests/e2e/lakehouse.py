@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -97,15 +96,16 @@ class Lakehouse:
 
     def backfilled(self, dag: str, days: list[date], conf: dict[str, Any]) -> dict[str, str]:
         """Let Airflow backfill a range of days; give its runs' states when all have ended."""
-        api, before = self.airflow, time.monotonic()
+        api, new = self.airflow, dict[str, str]()
         known = api.runs(dag).keys()
         api.backfill(dag, days[0], days[-1], conf)
-        while time.monotonic() < before + 600:
-            new = {run: state for run, state in api.runs(dag).items() if run not in known}
-            if len(new) == len(days) and all(state in _ENDED for state in new.values()):
-                return new
-            time.sleep(1.0)
-        raise AssertionError(f"{dag}: the backfill has not ended: {new}")
+
+        def ended() -> bool:
+            new.update((run, state) for run, state in api.runs(dag).items() if run not in known)
+            return len(new) == len(days) and all(state in _ENDED for state in new.values())
+
+        wait_until(ended, 600, f"{dag}: the backfill of {len(days)} days has ended")
+        return new
 
     def _landed(self, name: str) -> int:
         newest = Ledger(self.table(name)).newest_ingest()
