@@ -12,7 +12,7 @@ never more rows than were approved, and compares again → **prove** → **build
 * Rows that the contract refuses go to the quarantine; a file that can't be read as a whole is refused by name.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.python import BranchPythonOperator
@@ -21,7 +21,7 @@ from airflow.sdk import DAG, Param
 from airflow.timetables.interval import CronDataIntervalTimetable
 from operators.command import DEFAULTS, CommandOperator
 from operators.days import FIRST, LAST, RANGE_FORM
-from operators.plans import BACKFILL_PLAN, after_plan
+from operators.plans import APPROVAL, BACKFILL_PLAN, after_plan
 
 from tidemark import commands
 from tidemark.contracts import read_contracts
@@ -57,11 +57,9 @@ with DAG(
     )
     choose = BranchPythonOperator(task_id="choose", python_callable=after_plan)
     approve = ApprovalOperator(
-        task_id="approve",
         subject="Backfill {{ params.contracts | join(', ') }} from {{ params.source }}",
         body=BACKFILL_PLAN,
-        defaults="Reject",
-        response_timeout=timedelta(days=1),
+        **APPROVAL,
     )
     apply = CommandOperator(
         task_id="apply",

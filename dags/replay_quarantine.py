@@ -8,14 +8,14 @@ Judges a contract's quarantined rows again, by the contract of today: what passe
 * **Trigger**: with the contract and, if you like, one reason in the form. **CLI**: `tidemark replay`.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.operators.python import ShortCircuitOperator
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param
 from operators.command import DEFAULTS, CommandOperator
-from operators.plans import REPLAY_PLAN, is_worth_a_replay
+from operators.plans import APPROVAL, REPLAY_PLAN, is_worth_a_replay
 
 from tidemark import commands
 from tidemark.contracts import read_contracts
@@ -47,11 +47,9 @@ with DAG(
     )
     choose = ShortCircuitOperator(task_id="choose", python_callable=is_worth_a_replay)
     approve = ApprovalOperator(
-        task_id="approve",
         subject="Release quarantined rows of {{ params.contract }}",
         body=REPLAY_PLAN,
-        defaults="Reject",
-        response_timeout=timedelta(days=1),
+        **APPROVAL,
     )
     apply = CommandOperator(task_id="apply", command=commands.replay(CONTRACT, REASON, "--json"), result_is_json=True)
     prove = CommandOperator(task_id="prove", command=commands.prove(CONTRACT))

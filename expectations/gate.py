@@ -9,8 +9,8 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -54,7 +54,7 @@ def main() -> None:
     except TidemarkError as error:
         sys.exit(_complaint(error, 2))
     with ExitStack() as held:
-        session = cache(lambda: held.enter_context(_session(settings)))
+        session = cache(lambda: _session(settings, held))
         codes = [_judged(settings, name, session, arguments.json) for name in arguments.tables]
     sys.exit(1 if 1 in codes else max(codes))
 
@@ -129,17 +129,12 @@ def judge_version(spark: SparkSession, settings: Settings, table: GatedTable, ve
     return Judged(table.suite.name, version.version, verdict, validated.report, time.monotonic() - started)
 
 
-@contextmanager
-def _session(settings: Settings) -> Iterator[SparkSession]:
+def _session(settings: Settings, held: ExitStack) -> SparkSession:
     try:
-        spark = batch_session(settings)
+        return held.enter_context(batch_session(settings))
     except (PySparkException, OSError, RuntimeError) as error:
         fix = "start the warehouse (`make up`), or install Java for a driver of its own; `tidemark doctor` checks both"
         raise CouldNotRun(f"there is no Spark to run on: {error}", fix) from error
-    try:
-        yield spark
-    finally:
-        spark.stop()  # of a warehouse, only our session
 
 
 def _judged_rows(spark: SparkSession, path: str, version: Commit, table: GatedTable) -> DataFrame:

@@ -4,6 +4,8 @@ Each line that is not a must was measured; docs/adr/0003-spark-settings.md says 
 """
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from pyspark.sql import SparkSession
@@ -91,12 +93,21 @@ def streams_session(settings: Settings) -> SparkSession:
     return _classic("tidemark-streams", settings.spark_master, conf)
 
 
-def batch_session(settings: Settings) -> SparkSession:
-    """Connect to the warehouse; where none is running, start a driver of our own.
+@contextmanager
+def batch_session(settings: Settings) -> Iterator[SparkSession]:
+    """Hold a session of the warehouse; where none is running, a driver of our own.
 
     Raises:
         SparkAway: nobody answers at TIDEMARK_SPARK_REMOTE.
     """
+    spark = _batch_session(settings)
+    try:
+        yield spark
+    finally:
+        spark.stop()  # of a warehouse, only our session
+
+
+def _batch_session(settings: Settings) -> SparkSession:
     if settings.spark_remote:
         _knock(settings.spark_remote)
     if settings.spark_remote or _warehouse_answers(settings):

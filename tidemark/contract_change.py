@@ -5,10 +5,10 @@ from pathlib import Path
 
 from deltalake import DeltaTable
 
+from tidemark import models
 from tidemark.contract_diff import Change, Diff, compared
 from tidemark.contract_rules import topic_problems
 from tidemark.contracts import Contract, find_contract, read_contract, read_contracts
-from tidemark.dbt_manifest import PROJECT
 from tidemark.registry import Registry, RegistryAway, subject_of
 from tidemark.settings import Settings
 
@@ -23,7 +23,7 @@ def change_of(settings: Settings, file: Path) -> Diff:
     """
     contracts, new = read_contracts(settings.contracts_dir), read_contract(file)
     old = find_contract(contracts, new.id)
-    found = compared(old, new, columns_held(settings, old), models_of(old))
+    found = compared(old, new, columns_held(settings, old), models.readers(old.id))
     says, refused = _asked_of_registry(settings, new)
     problems = topic_problems((contracts | {new.id: new}).values(), lambda contract: f"{contract.id}.yaml")
     refused += [Change("topic", "changed", new.topic, problem) for problem in problems]
@@ -37,12 +37,6 @@ def columns_held(settings: Settings, contract: Contract) -> dict[str, str] | Non
         return None
     kinds = {field.name: str(getattr(field.type, "type", "")) for field in DeltaTable(path).schema().fields}
     return {name: _LOGICAL_TYPES.get(kind, kind) for name, kind in kinds.items()}
-
-
-def models_of(contract: Contract) -> dict[str, str]:
-    """Give the SQL of each dbt model that reads the contract's bronze table."""
-    found = {path.stem: path.read_text() for path in (PROJECT / "models").rglob("*.sql")}
-    return {name: sql for name, sql in found.items() if f"source('bronze', '{contract.id}')" in sql}
 
 
 def _asked_of_registry(settings: Settings, new: Contract) -> tuple[list[str], list[Change]]:

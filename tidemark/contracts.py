@@ -7,7 +7,7 @@ Kafka or Spark, and unknown fields are refused.
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -16,7 +16,7 @@ from tidemark import debezium
 from tidemark.contract_fields import Misfit, Name, Number, Part, Pattern, Topic, WireName, Within, seconds_within
 from tidemark.contract_rules import refuse_misfits, topic_problems
 from tidemark.errors import TidemarkError
-from tidemark.yaml_source import YamlSource, explained, shown
+from tidemark.yaml_source import YamlSource, explained
 
 LogicalType = Literal["string", "integer", "number", "boolean", "timestamp", "date"]
 Format = Literal["json", "avro", "debezium"]
@@ -232,27 +232,12 @@ def _read(path: Path) -> tuple[Contract, YamlSource]:
     try:
         contract = Contract.model_validate(source.data, by_name=False)
     except ValidationError as error:
-        problems = (_problem(source, dict(problem)) for problem in error.errors())
+        problems = (source.told(dict(problem), _fields_around) for problem in error.errors())
         raise ContractError("\n".join(problems), "correct the lines above; CONTRIBUTING.md shows a contract") from None
     if path.stem != contract.id:
         problem = f"{source.at(['id'])}: found {contract.id!r}; allowed is the file's name {path.stem!r}"
         raise ContractError(problem, "rename the file or the contract")
     return contract, source
-
-
-def _problem(source: YamlSource, problem: dict[str, Any]) -> str:
-    misfit = problem.get("ctx", {}).get("error")
-    where: Sequence[str | int] = (*problem["loc"], *getattr(misfit, "where", ()))
-    if problem["type"] == "missing":
-        return f"{source.at(where)}: missing; it is required"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        message = f"allowed are {', '.join(_fields_around(where))}"
-    if problem["type"] == "model_type":
-        message = "allowed is a mapping of fields"
-    scalar = not isinstance(problem["input"], dict | list)
-    found = f"found {shown(problem['input'])}; " if scalar else ""
-    return f"{source.at(where)}: {found}{message}"
 
 
 def _fields_around(where: Sequence[str | int]) -> list[str]:

@@ -2,16 +2,14 @@
 
 import os
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tidemark import bronze, ops_columns
 from tidemark.contracts import Column, Contract
-from tidemark.dbt_manifest import PROJECT, places
+from tidemark.dbt_manifest import PROJECT, places, program
 from tidemark.services import settings_environment
 from tidemark.settings import Settings
 
@@ -62,7 +60,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def command(arguments: Sequence[str]) -> list[str]:
     """Give the command that runs the dbt of this environment."""
-    return [str(Path(sys.executable).parent / "dbt"), *arguments]
+    return [program(), *arguments]
 
 
 def become_dbt(settings: Settings, arguments: Sequence[str]) -> None:

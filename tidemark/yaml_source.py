@@ -1,6 +1,6 @@
 """YAML by the safe loader, with the line of every field."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -8,6 +8,7 @@ import yaml
 _LARGEST = 1_000_000  # characters; a contract is a page or two
 _DEEPEST = 20  # levels; the parser itself gives up at some hundreds, without saying why
 _TEXT_TAG = "tag:yaml.org,2002:str"
+Place = Sequence[str | int]
 
 
 class YamlSource:
@@ -33,13 +34,32 @@ class YamlSource:
         finally:
             loader.dispose()
 
-    def at(self, path: Sequence[str | int]) -> str:
+    def at(self, path: Place) -> str:
         """Give `file:line: field` of a field, or of the nearest thing around it that is there."""
         known = tuple(path)
         while known and known not in self._lines:
             known = known[:-1]
         field = ".".join(str(part) for part in path)
         return f"{self.name}:{self._lines.get(known, 1)}: {field or 'contract'}"
+
+    def told(self, problem: Mapping[str, Any], fields_at: Callable[[Place], Sequence[str]]) -> str:
+        """Say `file:line: field: found …; allowed …` of a problem that pydantic has found.
+
+        Args:
+            fields_at: gives the fields that are allowed beside one that is not.
+        """
+        misfit = problem.get("ctx", {}).get("error")
+        where: Place = (*problem["loc"], *getattr(misfit, "where", ()))
+        if problem["type"] == "missing":
+            return f"{self.at(where)}: missing; it is required"
+        message = str(problem["msg"]).removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = f"allowed are {', '.join(fields_at(where))}"
+        if problem["type"] == "model_type":
+            message = "allowed is a mapping of fields"
+        scalar = not isinstance(problem["input"], dict | list)
+        found = f"found {shown(problem['input'])}; " if scalar else ""
+        return f"{self.at(where)}: {found}{message}"
 
     def _walk(self, node: yaml.Node, path: tuple[str | int, ...]) -> None:
         self._lines[path] = node.start_mark.line + 1

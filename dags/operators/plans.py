@@ -1,13 +1,19 @@
 """What a person is shown before rows change, and which way a run goes from its plan."""
 
+from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
+# No answer is a no.
+APPROVAL = MappingProxyType({"task_id": "approve", "defaults": "Reject", "response_timeout": timedelta(days=1)})
+
 BACKFILL_PLAN = """\
-| contract | day | rows now | rows after | missing | different | rejected | share | models to rebuild |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |
+| contract | day | rows now | rows after | missing | different | rejected | share | seconds, about | models to rebuild |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |
 {% for day in ti.xcom_pull(task_ids='plan').days if day.files_added -%}
 | {{ day.contract }} | {{ day.day }} | {{ day.rows_now }} | {{ day.rows_after }} | {{ day.missing }} \
-| {{ day.different }} | {{ day.rejected }} | {{ '%.1f %%' % (100 * day.share) }} | {{ day.models | join(', ') }} |
+| {{ day.different }} | {{ day.rejected }} | {{ '%.1f %%' % (100 * day.share) }} | {{ day.estimated_seconds }} \
+| {{ day.models | join(', ') }} |
 {% endfor %}
 Only rows are appended: no file is rewritten. `tidemark backfill diff` shows them one by one.
 """

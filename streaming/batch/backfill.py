@@ -9,17 +9,15 @@ Exit 0: nothing is left to do. 1: something is left. 2: can't tell. 3: a person 
 
 import argparse
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import islice
 
-from pyspark.sql import SparkSession
 from rich.console import Console
 
 from streaming.batch.backfill_report import DayReport, show
-from streaming.batch.backfill_sources import FileSource, Found, KafkaSource, Source
+from streaming.batch.backfill_sources import FileSource, Found, KafkaSource, Session, Source
 from streaming.batch.jobs import day_lease, finish, known_contract, table_or_exit
 from streaming.session import batch_session
 from tidemark.contracts import Contract
@@ -31,32 +29,14 @@ from tidemark.topics import KafkaAway
 _SHOWN = 100  # differences of a day
 
 
-@dataclass
-class Session:
-    """A Spark session that is opened when it is first asked for."""
-
-    settings: Settings
-    _spark: list[SparkSession] = field(default_factory=list)
-
-    def __call__(self) -> SparkSession:
-        """Give the session."""
-        if not self._spark:
-            self._spark.append(batch_session(self.settings))
-        return self._spark[0]
-
-    def stop(self) -> None:
-        """Close it, if it was opened."""
-        for spark in self._spark:
-            spark.stop()
-
-
 def main() -> int:
     """Plan, apply or show each contract's days, and report."""
     arguments = _arguments()
     settings = Settings.load()
     days = _days(arguments.first, arguments.last)
     reports: list[DayReport] = []
-    with _session(settings) as session:
+    with ExitStack() as held:
+        session = cache(lambda: held.enter_context(batch_session(settings)))  # opened where there is anything to read
         for name in arguments.contracts:
             contract = known_contract(settings, name)
             table_or_exit(settings, contract)
@@ -74,9 +54,11 @@ def _done(
     """Do with one day what was asked for."""
     try:
         if arguments.action != "apply":
+            began = time.monotonic()
             found = source.found(day)
+            seconds = time.monotonic() - began
             rows = list(islice(found.differences(), _SHOWN)) if found and arguments.action == "diff" else []
-            return DayReport.planned(contract, source.level, day, found, rows, settings.approval_share)
+            return DayReport.planned(contract, source.level, day, found, settings.approval_share, seconds, rows)
         return _applied(settings, contract, source, day, arguments.approved)
     except KafkaAway as away:
         return DayReport.unknown(contract, source.level, day, str(away))
@@ -87,10 +69,10 @@ def _applied(settings: Settings, contract: Contract, source: Source, day: date, 
     with day_lease(settings, contract, day, "backfill") as lease:
         found = source.found(day)
         if found is None:
-            return DayReport.planned(contract, source.level, day, None, [], settings.approval_share)
+            return DayReport.planned(contract, source.level, day, None, settings.approval_share)
         left, outcome = found, _outcome(found, settings.approval_share, approved)
         if outcome == "done" and (found.repairable or found.rejected):
-            source.repair(day, lease)
+            found.repair(lease)
             left = source.found(day) or found
     repaired = found.repairable - left.repairable
     if outcome == "done" and (left.repairable or left.rejected):
@@ -104,15 +86,6 @@ def _applied(settings: Settings, contract: Contract, source: Source, day: date, 
 
 def _outcome(found: Found, limit: float, approved: int) -> Outcome:
     return "refused" if found.share > limit and found.repairable > approved else "done"
-
-
-@contextmanager
-def _session(settings: Settings) -> Iterator[Session]:
-    session = Session(settings)
-    try:
-        yield session
-    finally:
-        session.stop()
 
 
 def _source(settings: Settings, contract: Contract, session: Session, arguments: argparse.Namespace) -> Source:

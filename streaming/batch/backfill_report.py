@@ -37,19 +37,32 @@ class DayReport:
     needs_approval: bool = False
     files_rewritten: int = 0  # a backfill only appends
     files_added: int = 0
+    estimated_seconds: float = 0.0  # of an apply: it compares before and after
     models: tuple[str, ...] = ()  # that a change of the contract's bronze rebuilds
     differences: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def planned(
-        cls, contract: Contract, level: Level, day: date, found: Found | None, rows: Sequence[Difference], limit: float
+        cls,
+        contract: Contract,
+        level: Level,
+        day: date,
+        found: Found | None,
+        limit: float,
+        seconds: float = 0.0,
+        rows: Sequence[Difference] = (),
     ) -> Self:
-        """Report what would be done; nothing found: the source has nothing of that day."""
+        """Report what would be done; nothing found: the source has nothing of that day.
+
+        Args:
+            seconds: what the comparison took.
+        """
         if found is None:
             return cls(contract.id, level, day, "planned", "there is no export of this day")
         return cls(
             *(contract.id, level, day, "planned"),
             **_counts(contract, found, limit),
+            estimated_seconds=round(seconds * (2 if found.repairable or found.rejected else 1), 1),
             differences=tuple(asdict(row) for row in rows),
         )
 
@@ -101,7 +114,17 @@ def show(reports: Sequence[DayReport], action: str, as_json: bool) -> None:
 
 
 def _table(reports: Sequence[DayReport], action: str) -> Table:
-    columns = ("rows now", "rows after", "missing", "different", "extra", "rejected", "files added", "share")
+    columns = (
+        "rows now",
+        "rows after",
+        "missing",
+        "different",
+        "extra",
+        "rejected",
+        "files added",
+        "share",
+        "seconds, about",
+    )
     table = Table("contract", "day", *columns, "outcome", title=f"backfill: {action}")
     for report in reports:
         counts = (report.rows_now, report.rows_after, report.missing, report.different)
@@ -110,7 +133,13 @@ def _table(reports: Sequence[DayReport], action: str) -> Table:
         table.add_row(
             *(report.contract, str(report.day)),
             *(f"{count:,}" for count in counts),
-            *(extra, f"{report.rejected:,}", str(report.files_added), f"{report.share:.1%}"),
+            *(
+                extra,
+                f"{report.rejected:,}",
+                str(report.files_added),
+                f"{report.share:.1%}",
+                f"{report.estimated_seconds:.1f}",
+            ),
             f"{outcome} {report.reason}".rstrip(),
         )
     return table

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from types import TracebackType
 from typing import Protocol, Self
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from streaming.batch.fenced import FencedTable
 from streaming.batch.reconcile import Day, repaired
@@ -23,6 +23,8 @@ from tidemark.ledger import Label, Ledger
 from tidemark.reconciliations import Difference, Level
 from tidemark.settings import Settings
 
+Session = Callable[[], SparkSession]
+
 
 @dataclass(frozen=True)
 class Found:
@@ -36,7 +38,8 @@ class Found:
     rejected: int
     repairable: int
     version: int
-    differences: Callable[[], Iterator[Difference]] = field(compare=False, repr=False)
+    differences: Callable[[], Iterator[Difference]]
+    repair: Callable[[Lease], None]  # appends what is missing or different, and what is rejected to the quarantine
 
     @property
     def share(self) -> float:
@@ -58,9 +61,6 @@ class Source(Protocol):
     def found(self, day: date) -> Found | None:
         """Compare a day with bronze; None: this source has nothing of that day."""
 
-    def repair(self, day: date, lease: Lease) -> None:
-        """Append what was found missing or different."""
-
 
 class KafkaSource:
     """The topic itself, as far as Kafka still has it: what reconcile does, for a range of days."""
@@ -80,21 +80,18 @@ class KafkaSource:
 
     def found(self, day: date) -> Found:
         """Compare a day of Kafka's timestamps, byte by byte."""
-        compared = self._day(day).compared()
-        lost, different = compared.count(Kind.LOST), compared.count(Kind.TWICE) + compared.count(Kind.ALTERED)
-        extra = compared.count(Kind.PHANTOM)
-        there = compared.count(Kind.LANDED_ONCE) + different
-        return Found(day, there, lost, different, extra, 0, lost, compared.version, compared.differences)
-
-    def repair(self, day: date, lease: Lease) -> None:
-        """Read what is missing from Kafka again, and append it."""
-        opened = self._day(day)
-        repaired(Repair(self._settings, self._contract, opened.topic_id, lease), opened, opened.compared(), False)
-
-    def _day(self, day: date) -> Day:
         if day not in self._days:
             self._days[day] = Day(self._settings, self._contract, self._path, day)
-        return self._days[day]
+        opened = self._days[day]
+        compared = opened.compared()
+
+        def repair(lease: Lease) -> None:
+            repaired(Repair(self._settings, self._contract, opened.topic_id, lease), opened, compared, False)
+
+        lost, different = compared.count(Kind.LOST), compared.count(Kind.TWICE) + compared.count(Kind.ALTERED)
+        there = compared.count(Kind.LANDED_ONCE) + different
+        counts = (there, lost, different, compared.count(Kind.PHANTOM), 0, lost)
+        return Found(day, *counts, compared.version, compared.differences, repair)
 
 
 class FileSource:
@@ -102,9 +99,7 @@ class FileSource:
 
     level: Level = "source"
 
-    def __init__(
-        self, settings: Settings, contract: Contract, session: Callable[[], SparkSession], first: date
-    ) -> None:
+    def __init__(self, settings: Settings, contract: Contract, session: Session, first: date) -> None:
         self._settings, self._contract, self._session, self._first = settings, contract, session, first
         self._path = settings.table("bronze", contract.id)
         self._archive: list[ExportFile] | None = None
@@ -136,17 +131,14 @@ class FileSource:
         return Found(
             *(day, there, counts[MISSING], counts[DIFFERENT], extra, found.rejected, repairable, found.version),
             differences=lambda: rows.differences(found),
+            repair=lambda lease: self._append(rows.missing_or_different(found), lease),
         )
 
-    def repair(self, day: date, lease: Lease) -> None:
-        """Append what is missing or different, and what is rejected to the quarantine."""
-        rows = self._rows(day)
-        if rows is None:
-            return
+    def _append(self, rows: DataFrame, lease: Lease) -> None:
         newest = Ledger(self._path).newest_ingest()
         topic_id = newest.label.topic_id if newest and newest.label else ""
         label = Label("backfill", "backfill", 0, lease.run, self._contract.topic, topic_id, {}, self._contract.version)
-        FencedTable(self._settings, self._contract, lease).append(rows.missing_or_different(rows.compare(day)), label)
+        FencedTable(self._settings, self._contract, lease).append(rows, label)
 
     def _rows(self, day: date) -> SourceDays | None:
         filed_under = day if self._archive is None else None

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random
 
-from streaming.batch.jobs import finish, known_contract, table_or_exit, upkeep_lock
+from streaming.batch.jobs import finish, known_contract, parser, table_or_exit, upkeep_lock
 from streaming.session import batch_session
 from tidemark import bronze
 from tidemark.ledger import Ledger
@@ -153,8 +153,8 @@ def optimize(settings: Settings, path: str, chosen: Iterable[Day]) -> int:
     Raises:
         NotNeutral: it changed what a day holds.
     """
-    spark, checked = batch_session(settings), 0
-    try:
+    checked = 0
+    with batch_session(settings) as spark:
         for day in chosen:
             since, mark = Ledger(path).latest_version(), json.dumps({"kind": "compact", "run": str(uuid.uuid4())})
             of_day = f"{quoted(bronze.INGEST_DATE)} = DATE'{day.day.isoformat()}'"
@@ -163,8 +163,6 @@ def optimize(settings: Settings, path: str, chosen: Iterable[Day]) -> int:
                 _insist(partial(_run, spark, f"OPTIMIZE {quoted('delta', path)} WHERE {of_day}"))
             checked += refuse_change(path, mark, since)
             Console(stderr=True).print(f"compacted {day.day}")
-    finally:
-        spark.stop()
     return checked
 
 
@@ -231,12 +229,10 @@ def _show(contract: str, done: Compacted) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tidemark compact", description=__doc__)
-    parser.add_argument("contract")
-    parser.add_argument("--date", type=date.fromisoformat)
-    parser.add_argument("--max-bytes", type=int, default=MOST_BYTES, dest="max_bytes")
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    words = parser("compact", __doc__)
+    words.add_argument("--date", type=date.fromisoformat)
+    words.add_argument("--max-bytes", type=int, default=MOST_BYTES)
+    return words.parse_args()
 
 
 if __name__ == "__main__":

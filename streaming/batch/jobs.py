@@ -1,5 +1,6 @@
 """What every batch job does first and last: find its contract and table, take its lock, end with its exit code."""
 
+import argparse
 import sys
 import traceback
 from collections.abc import Callable
@@ -14,6 +15,21 @@ from tidemark.locks import exclusive
 from tidemark.settings import Settings
 
 _LOCK_WAIT_SECONDS = 300.0
+
+
+def parser(job: str, described: str | None) -> argparse.ArgumentParser:
+    """Give the arguments of every job about one contract's table."""
+    words = argparse.ArgumentParser(prog=f"tidemark {job}", description=described)
+    words.add_argument("contract")
+    words.add_argument("--json", action="store_true", help="print the result as JSON")
+    return words
+
+
+def dry_run_parser(job: str, described: str | None) -> argparse.ArgumentParser:
+    """Give the arguments of a job that can also only say what it would do."""
+    words = parser(job, described)
+    words.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
+    return words
 
 
 def known_contract(settings: Settings, name: str) -> Contract:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streaming.batch.compact import MOST_BYTES, compacted
-from streaming.batch.jobs import finish, known_contract, table_or_exit, upkeep_lock
+from streaming.batch.jobs import finish, known_contract, parser, table_or_exit, upkeep_lock
 from streaming.batch.retire import retired
 from streaming.batch.vacuum import guard, vacuumed
 from tidemark.contracts import Contract
@@ -80,11 +80,9 @@ def _short(value: Any) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tidemark maintain", description=__doc__)
-    parser.add_argument("contract")
-    parser.add_argument("--max-bytes", type=int, default=MOST_BYTES)
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    words = parser("maintain", __doc__)
+    words.add_argument("--max-bytes", type=int, default=MOST_BYTES)
+    return words.parse_args()
 
 
 if __name__ == "__main__":

@@ -134,16 +134,13 @@ def main() -> int:
     settings = Settings.load()
     contracts = read_contracts(settings.contracts_dir)
     layers = chosen(layers_of(contracts), arguments.only)
-    spark = batch_session(settings)
     done = []
-    try:
+    with batch_session(settings) as spark:
         recompute = Recompute(settings, contracts, spark, arguments.day, arguments.dry_run)
         for layer in layers:
             done.append(recompute.run(layer))
             line = f"{layer.name}: {done[-1].outcome}, {done[-1].seconds:.1f} s"
             Console(stderr=True).print(line, highlight=False, soft_wrap=True)
-    finally:
-        spark.stop()
     _report(done, arguments)
     return 1 if any(each.outcome == "failed" for each in done) else 0
 

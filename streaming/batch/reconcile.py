@@ -15,7 +15,7 @@ from datetime import time as clock
 from rich.console import Console
 from rich.table import Table
 
-from streaming.batch.jobs import day_lease, finish, known_contract, table_or_exit
+from streaming.batch.jobs import day_lease, dry_run_parser, finish, known_contract, table_or_exit
 from streaming.batch.repair import Repair
 from tidemark.bronze_records import PinnedBronze
 from tidemark.certificates import Certificates, latest_tidemark
@@ -187,13 +187,10 @@ def _report(contract: str, arguments: argparse.Namespace, before: Comparison, af
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tidemark reconcile", description=__doc__)
-    parser.add_argument("contract")
-    parser.add_argument("--date", type=date.fromisoformat, required=True)
-    parser.add_argument("--dry-run", action="store_true")
-    parser.add_argument("--remove-extra", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    words = dry_run_parser("reconcile", __doc__)
+    words.add_argument("--date", type=date.fromisoformat, required=True)
+    words.add_argument("--remove-extra", action="store_true")
+    return words.parse_args()
 
 
 if __name__ == "__main__":

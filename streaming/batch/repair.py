@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import date
 from types import TracebackType
 from typing import Self
@@ -38,13 +39,14 @@ class Repair:
         self._table = FencedTable(settings, contract, lease)
         self._run = str(uuid.uuid4())
         self._commits = 0
+        self._held = ExitStack()
 
     def __enter__(self) -> Self:
-        self._spark = batch_session(self._settings)
+        self._spark = self._held.enter_context(batch_session(self._settings))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._spark.stop()
+        self._held.close()
 
     def append(self, missing: Sequence[Finding]) -> None:
         """Append the rows of missing positions, read again from Kafka and judged as the stream does."""

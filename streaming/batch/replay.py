@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from streaming.batch.fenced import FencedTable
-from streaming.batch.jobs import day_lease, finish, known_contract, table_or_exit
+from streaming.batch.jobs import day_lease, dry_run_parser, finish, known_contract, table_or_exit
+from streaming.batch.scratch import scratch
 from streaming.session import batch_session
 from streaming.transforms.exports import is_exported
 from streaming.transforms.json_records import JsonRecords
@@ -61,16 +62,35 @@ class Replay:
         """List the days that have such rows, the oldest first."""
         return sorted(row[0] for row in self._held_back().select(bronze.INGEST_DATE).distinct().collect())
 
-    def planned(self, day: date) -> DayReplayed:
+    def plan(self, day: date) -> DayReplayed:
         """Judge a day's rows, and change nothing.
 
         Raises:
             TidemarkError: a source position stands twice, so that it is not known which row is which.
         """
+        return self._told(day, self._judged(day))
+
+    def apply(self, day: date, batch: int) -> DayReplayed:
+        """Judge a day's rows and write those that are judged otherwise than before.
+
+        Raises:
+            TidemarkError: as for a plan; nothing was written.
+        """
+        with day_lease(self._settings, self._contract, day, "replay") as lease, scratch(self._settings) as folder:
+            self._judged(day).write.parquet(str(folder / "judged"))  # once: it is read three times
+            judged = self._spark.read.parquet(str(folder / "judged"))
+            plan = self._told(day, judged)
+            if plan.released or plan.otherwise:
+                changed = judged.where(is_judged_otherwise())
+                label = self._label(batch, changed)
+                FencedTable(self._settings, self._contract, lease).update(changed.drop(REASONS_BEFORE), day, label)
+        ops_tables.append(self._settings, ops_tables.REPLAYS, [self._entry(plan)])
+        return plan
+
+    def _told(self, day: date, judged: DataFrame) -> DayReplayed:
         outcome = F.when(F.size(bronze.ERRORS) == 0, "released").otherwise(
             F.when(is_judged_otherwise(), "otherwise").otherwise("same")
         )
-        judged = self._judged(day)
         groups = judged.groupBy(outcome.alias("outcome"), REASONS_BEFORE)
         found = groups.agg(F.count("*").alias("rows"), F.count_distinct(*bronze.POSITION).alias("positions")).collect()
         if any(row["rows"] != row["positions"] for row in found):
@@ -83,17 +103,6 @@ class Replay:
                 reasons.update(dict.fromkeys(row[REASONS_BEFORE], row["rows"]))
         total = sum(counts.values())
         return DayReplayed(day, total, counts["released"], counts["otherwise"], dict(reasons.most_common()))
-
-    def apply(self, day: date, batch: int) -> DayReplayed:
-        """Judge a day's rows and write those that are judged otherwise than before."""
-        with day_lease(self._settings, self._contract, day, "replay") as lease:
-            plan = self.planned(day)
-            if plan.released or plan.otherwise:
-                changed = self._judged(day).where(is_judged_otherwise())
-                label = self._label(batch, changed)
-                FencedTable(self._settings, self._contract, lease).update(changed.drop(REASONS_BEFORE), day, label)
-        ops_tables.append(self._settings, ops_tables.REPLAYS, [self._entry(plan)])
-        return plan
 
     def _held_back(self) -> DataFrame:
         return held_back(self._spark.read.format("delta").load(self.path), self._reason)
@@ -137,15 +146,12 @@ def main() -> None:
     settings = Settings.load()
     contract = known_contract(settings, arguments.contract)
     table_or_exit(settings, contract)
-    spark = batch_session(settings)
-    try:
+    with batch_session(settings) as spark:
         replay = Replay(settings, contract, spark, arguments.reason)
         done = []
         for batch, day in enumerate(replay.days()):
-            done.append(replay.planned(day) if arguments.dry_run else replay.apply(day, batch))
+            done.append(replay.plan(day) if arguments.dry_run else replay.apply(day, batch))
             Console(stderr=True).print(f"{day}: {done[-1].rows:,} judged, {done[-1].released:,} released")
-    finally:
-        spark.stop()
     _report(contract.id, done, arguments)
 
 
@@ -166,12 +172,9 @@ def _report(contract: str, done: Sequence[DayReplayed], arguments: argparse.Name
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tidemark replay", description=__doc__)
-    parser.add_argument("contract")
-    parser.add_argument("--reason", default="")
-    parser.add_argument("--dry-run", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    words = dry_run_parser("replay", __doc__)
+    words.add_argument("--reason", default="")
+    return words.parse_args()
 
 
 if __name__ == "__main__":

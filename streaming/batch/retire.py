@@ -4,7 +4,6 @@ The contract's `retainDays` says how long a day of ingest stays. A day goes only
 certificate that holds; the ledger keeps which offsets they were.
 """
 
-import argparse
 import json
 import uuid
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from typing import Any
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import DeltaError
 
-from streaming.batch.jobs import finish, known_contract, table_or_exit, upkeep_lock
+from streaming.batch.jobs import dry_run_parser, finish, known_contract, table_or_exit, upkeep_lock
 from tidemark import bronze
 from tidemark.certificates import Certificates, Origin, write_certificates
 from tidemark.contracts import Contract
@@ -52,7 +51,7 @@ NOTHING = Retired((), {}, 0, 0)
 
 def main() -> None:
     """Retire what is due."""
-    arguments = _arguments()
+    arguments = dry_run_parser("retire", __doc__).parse_args()
     settings = Settings.load()
     contract = known_contract(settings, arguments.contract)
     table_or_exit(settings, contract)
@@ -124,14 +123,6 @@ def told(contract: Contract, done: Retired, dry_run: bool) -> list[str]:
     lines = [f"{contract.id}: {len(done.days)} days {word} ({', '.join(map(str, done.days))}), {done.rows:,} rows"]
     lines += [f"{day} stays: {why}; `tidemark prove {contract.id}` first" for day, why in done.refused.items()]
     return [*lines, f"{done.left} more days are left for the next run"] if done.left else lines
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tidemark retire", description=__doc__)
-    parser.add_argument("contract")
-    parser.add_argument("--dry-run", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -133,14 +133,11 @@ def tried(settings: Settings, old: Contract, new: Contract, last: int, samples: 
     ranges = newest_ranges(Topics(settings.bootstrap).bounds(old.topic), last)
     if not any(start < end for start, end in ranges.values()):
         return _trial(old, new, [], {})
-    spark = batch_session(settings)
-    try:
+    with batch_session(settings) as spark:
         records = Records(topic_ranges(spark, settings, old.topic, ranges), old, new, settings)
         groups = records.groups(samples)
         moved = (each for each in groups if each.is_quarantined_anew or each.is_accepted_anew)
         return _trial(old, new, groups, records.payloads([place for each in moved for place in each.newest]))
-    finally:
-        spark.stop()
 
 
 def main() -> None:

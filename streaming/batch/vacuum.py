@@ -5,7 +5,6 @@ version that silver reads stay, whatever its age; so do those of the version bef
 and what a running write has made.
 """
 
-import argparse
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -15,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from streaming.batch.jobs import finish, known_contract, table_or_exit, upkeep_lock
+from streaming.batch.jobs import dry_run_parser, finish, known_contract, table_or_exit, upkeep_lock
 from tidemark.certificates import latest_tidemark
 from tidemark.contracts import Contract
 from tidemark.errors import TidemarkError
@@ -55,7 +54,7 @@ class Vacuumed:
 
 def main() -> None:
     """Vacuum."""
-    arguments = _arguments()
+    arguments = dry_run_parser("vacuum", __doc__).parse_args()
     settings = Settings.load()
     contract = known_contract(settings, arguments.contract)
     table_or_exit(settings, contract)
@@ -133,14 +132,6 @@ def told(contract: str, done: Vacuumed, dry_run: bool) -> str:
     word = "would be removed" if dry_run else "removed"
     kept = f", and all of version {', '.join(map(str, done.kept_versions))}" if done.kept_versions else ""
     return f"{contract}: {done.files} files {word}{size}; what {done.retained_hours / 24:g} days need stays{kept}"
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="tidemark vacuum", description=__doc__)
-    parser.add_argument("contract")
-    parser.add_argument("--dry-run", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def test_make_target_exists(command: str) -> None:
 def test_tidemark_command_and_its_options_exist(command: str) -> None:
     words = shlex.split(command)[1:]
     names = [word for word in words if re.fullmatch(r"[a-z-]+", word) and not word.startswith("-")]
-    depth = 2 if names[0] in ("backfill", "contracts", "topic") else 1
+    depth = 2 if names[0] in ("contracts", "topic") else 1
     shown_help = "" if names[0] == "dbt" else run(str(ROOT / ".venv/bin/tidemark"), *names[:depth], "--help").stdout
     for option in (word for word in words if word.startswith("--")):
         assert option in shown_help
