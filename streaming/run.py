@@ -7,6 +7,8 @@ import threading
 import time
 from contextlib import ExitStack
 
+from pyspark.sql import SparkSession
+
 from streaming.announcements import announcing
 from streaming.health import serve_health
 from streaming.host import Stream, StreamHost
@@ -23,6 +25,7 @@ from tidemark.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 1.0
 _BRONZE_SECONDS = 30.0  # the longest that others wait for it
 
 
@@ -45,7 +48,7 @@ def main() -> None:
         threading.Thread(target=_start_all, args=(hosts, stop), daemon=True).start()
         landing = [stream.name.removeprefix(BRONZE) for stream in streams if stream.name.startswith(BRONZE)]
         with serve_health(settings, [host.state for host in hosts]), announcing(settings, landing):
-            stop.wait()
+            _await_end(stop, spark)
             log.info("stopping: the running micro-batches finish first")
             _stop_all(hosts)
         spark.stop()
@@ -65,6 +68,20 @@ def all_streams(settings: Settings, contracts: dict[str, Contract]) -> list[Stre
     read = {contract.topic for contract in contracts.values()}
     streams += [MirrorStream(each, settings, read) for each in contracts.values() if each.mirror]
     return [*streams, *(SpeedStream(layer, contracts, settings) for layer in layers_of(contracts))]
+
+
+def _await_end(stop: threading.Event, spark: SparkSession) -> None:
+    """Wait until somebody stops it.
+
+    Raises:
+        TidemarkError: Spark's JVM has ended, so no stream will ever start again; who supervises this process starts
+            it anew.
+    """
+    gateway = spark.sparkContext._gateway
+    while not stop.wait(_LOOK_SECONDS):
+        code = gateway.proc.poll() if gateway else None
+        if code is not None:
+            raise TidemarkError(f"Spark's JVM has ended with {code}", "its own last words are above, in this log")
 
 
 def _start_all(hosts: list[StreamHost], stop: threading.Event) -> None:
