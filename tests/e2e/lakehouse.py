@@ -11,12 +11,14 @@ from typing import Any
 from unittest.mock import patch
 
 import psutil
+import requests
 from confluent_kafka import Producer
 
 from tests.kafka import free_ports
 from tests.streams import wait_until
 from tidemark import ops_tables
 from tidemark.airflow_api import AirflowApi
+from tidemark.airflow_env import airflow_url
 from tidemark.ledger import Ledger, ends
 from tidemark.settings import ROOT, Settings
 
@@ -26,6 +28,7 @@ _PORTS = (
     *("KAFKA", "CONTROLLER", "THRIFT", "CONNECT", "AIRFLOW", "STREAMS", "REGISTRY", "REDIS"),
     *("AIRFLOW_LOG", "AIRFLOW_TRIGGER_LOG"),
 )
+_BEAT = timedelta(seconds=5)  # at least, between two of a scheduler
 _ENDED = ("success", "failed")
 
 
@@ -83,13 +86,14 @@ class Lakehouse:
     def answer(self, dag: str, run: str, option: str) -> str:
         """Answer a run's question and give the state in which it ends.
 
-        Airflow asks again if the answer comes in the second of the question: its scheduler does not know yet that the
-        task waits.
+        Airflow asks again if the answer comes before its scheduler knows that the task waits, within a second.
         """
         api = self.airflow
 
         def see(tasks: dict[str, str]) -> None:
             if tasks.get("approve") == "awaiting_input":
+                asked = datetime.now(UTC)
+                wait_until(lambda: self._scheduled_at() > asked + _BEAT, 60, "the scheduler has made another round")
                 api.answer(dag, run, "approve", option)
 
         return api.wait(dag, run, 400, see)
@@ -106,6 +110,10 @@ class Lakehouse:
 
         wait_until(ended, 600, f"{dag}: the backfill of {len(days)} days has ended")
         return new
+
+    def _scheduled_at(self) -> datetime:
+        health = requests.get(f"{airflow_url(self.settings)}/api/v2/monitor/health", timeout=30).json()
+        return datetime.fromisoformat(health["scheduler"]["latest_scheduler_heartbeat"])
 
     def _landed(self, name: str) -> int:
         newest = Ledger(self.table(name)).newest_ingest()

@@ -1,7 +1,8 @@
-"""Every stream at once, killed in the middle: each table has exactly what plain Python makes of what was sent."""
+"""Every stream at once, killed, then robbed of its checkpoint: each table has exactly what plain Python makes of it."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -156,12 +157,17 @@ def house(tmp_path: Path) -> Iterator[House]:
         house.stop()
 
 
-def test_every_table_is_what_plain_python_makes_of_it_over_a_kill(house: House) -> None:
+def test_every_table_is_what_plain_python_makes_of_it_over_a_kill_and_lost_checkpoints(house: House) -> None:
     house.start()
     house.send()
     wait_until(lambda: bool(house.table("ride_counts")), WITHIN, "the first windows are written")
     house.send()
     house.kill()
+    house.start()
+    house.send()
+    house.await_taken()
+    house.kill()
+    shutil.rmtree(house.settings.home / "checkpoints")
     house.start()
     house.send()
     house.await_taken()
