@@ -26,7 +26,7 @@ help: ## Show this
 .PHONY: setup setup-streams
 setup: setup-streams .venv-airflow/.stamp ## Everything: the lakehouse's environment, the jars, Airflow's environment
 
-setup-streams: .venv/.stamp jars redis ## What Kafka, the streams and the warehouse need: no Airflow
+setup-streams: .venv/.stamp jars .jars/classes.jsa redis ## What Kafka, the streams and the warehouse need: no Airflow
 
 .PHONY: machine
 machine:
@@ -68,6 +68,10 @@ browser: | machine
 .PHONY: jars
 jars: | machine
 	@streaming/jvm/fetch.sh
+
+# JVMs that start from it start in half the time; Java passes over one that does not fit to its jars.
+.jars/classes.jsa: .venv/.stamp $(shell find streaming/jvm -name '*.java' -o -name pom.xml -o -name jars.sha256) | jars
+	@$(RUN)/python -m streaming.class_archive
 
 .tools/.uv-$(UV_VERSION): | machine
 	@echo "Installing uv $(UV_VERSION) into .tools ..."

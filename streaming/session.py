@@ -6,6 +6,7 @@ Each line that is not a must was measured; docs/adr/0003-spark-settings.md says 
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pyspark.sql import SparkSession
@@ -16,7 +17,11 @@ from tidemark.settings import Settings
 _CONNECT_PORT = 15002  # Spark's own default
 _KNOCK_SECONDS = 5.0
 
-DRIVER_JAVA_OPTIONS = "-XX:+UseParallelGC -XX:-DontCompileHugeMethods -Djava.net.preferIPv4Stack=true"
+_JAVA_OPTIONS = (
+    *("-XX:+UseParallelGC", "-XX:-DontCompileHugeMethods", "-Djava.net.preferIPv4Stack=true"),
+    # What Java has to say itself is not for standard output, which is the job's.
+    *("-Xlog:disable", "-Xlog:all=error:stderr"),
+)
 
 _SHARED = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -72,11 +77,22 @@ def classpath(settings: Settings) -> str:
     return str(settings.jars.absolute() / "spark" / "*")
 
 
+def class_archive(settings: Settings) -> Path:
+    """Say where the classes are from which a JVM starts, if they were archived."""
+    return settings.jars.absolute() / "classes.jsa"
+
+
+def java_options(settings: Settings) -> str:
+    """Give the options of every JVM; an archive that does not fit to its jars is passed over by Java."""
+    archive = class_archive(settings)
+    return " ".join([*_JAVA_OPTIONS, *([f"-XX:SharedArchiveFile={archive}"] if archive.exists() else [])])
+
+
 def spark_conf(settings: Settings) -> dict[str, str]:
     """Give the settings that every JVM shares."""
     return _SHARED | {
         "spark.driver.extraClassPath": classpath(settings),
-        "spark.driver.extraJavaOptions": DRIVER_JAVA_OPTIONS,
+        "spark.driver.extraJavaOptions": java_options(settings),
         "spark.driver.host": settings.host,
         "spark.driver.bindAddress": settings.host,
         "spark.local.dir": str(settings.home.absolute() / "tmp"),

@@ -8,9 +8,10 @@ import os
 import shutil
 from pathlib import Path
 
-from streaming.session import DRIVER_JAVA_OPTIONS, classpath, spark_conf
+from streaming.session import classpath, java_options, spark_conf
 from tidemark.programs import spark_home
 from tidemark.settings import Settings
+from tidemark.token_key import token_key, token_key_file
 
 SERVER = "org.apache.spark.sql.hive.thriftserver.HiveThriftServer2"
 
@@ -31,7 +32,7 @@ def warehouse_conf(settings: Settings) -> dict[str, str]:
         "spark.sql.warehouse.dir": settings.lake_root,
         "spark.local.dir": str(own / "tmp"),
         "spark.ui.enabled": "false",
-        "spark.driver.extraJavaOptions": _java_options(own),
+        "spark.driver.extraJavaOptions": _java_options(settings),
         "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={own}/metastore_db;create=true",
         "spark.hadoop.datanucleus.schema.autoCreateAll": "true",
         "spark.hadoop.hive.metastore.schema.verification": "false",
@@ -57,24 +58,27 @@ def warehouse_command(settings: Settings) -> list[str]:
 
 
 def main() -> None:
-    """Make the folders and become the JVM."""
+    """Make the key of the tokens and the folders, then become the JVM."""
     settings = Settings.load()
-    _make_folders(folder(settings))
+    token_key(settings)
+    make_folders(folder(settings))
     os.chdir(folder(settings))
     command = warehouse_command(settings)
     os.execv(command[0], command)
 
 
-def _make_folders(own: Path) -> None:
-    """Make the folders, the scratch ones empty: a killed JVM leaves its shuffle and block files there."""
+def make_folders(own: Path) -> None:
+    """Make the warehouse's folders, the scratch ones empty: a killed JVM leaves its shuffle and block files there."""
     for scratch in (own / "tmp", own / "scratch", own / "local"):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
 
 
-def _java_options(own: Path) -> str:
+def _java_options(settings: Settings) -> str:
+    own, key_file = folder(settings), token_key_file(settings)
     places = {"derby.system.home": own, "derby.stream.error.file": own / "derby.log", "java.io.tmpdir": own / "tmp"}
-    return " ".join([DRIVER_JAVA_OPTIONS, *(f'"-D{name}={place}"' for name, place in places.items())])
+    places["tidemark.pii.key.file"] = key_file  # the key itself stands in no command line
+    return " ".join([java_options(settings), *(f'"-D{name}={place}"' for name, place in places.items())])
 
 
 if __name__ == "__main__":

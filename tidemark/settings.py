@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     )
     jars: Path = Field(ROOT / ".jars", description="The jars that set-up has resolved.")
     airflow_venv: Path = Field(ROOT / ".venv-airflow", description="Airflow's own environment.")
+    pii_key_file: str = Field(
+        "", description="File with the key of the tokens in the place of personal data; empty: one is made in the home."
+    )
 
     host: str = Field("127.0.0.1", description="The address that every service binds to.")
     port_offset: int = Field(
