@@ -24,8 +24,8 @@ from tidemark.names import quoted
 from tidemark.ports import is_open
 from tidemark.settings import Settings
 
-_STARTS_WITHIN = 120.0  # seconds
-_ENDS_WITHIN = 180.0
+_STARTS_WITHIN = 180.0  # seconds
+_ENDS_WITHIN = 300.0
 _RECORD = "id long, text string, at timestamp"
 
 

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from tests.streams import wait_until
 from tidemark import ops_tables
 from tidemark.airflow_api import AirflowApi
 from tidemark.airflow_env import airflow_url
+from tidemark.errors import TidemarkError
 from tidemark.ledger import Ledger, ends
 from tidemark.settings import ROOT, Settings
 
@@ -57,6 +60,24 @@ class Lakehouse:
 
     def status(self) -> dict[str, Any]:
         return dict(json.loads(self.run("status", "--json").stdout))
+
+    def kill(self, service: str) -> None:
+        """Kill a service's process, as a machine that has no memory left does; its supervisor starts it again."""
+        (pid,) = (each["pid"] for each in self.status()["services"] if each["name"] == service)
+        os.kill(pid, signal.SIGKILL)
+
+    def wait(self, dag: str, run: str, see: Callable[[dict[str, str]], None]) -> str:
+        """Follow a run to its end through a server that may be away for a while, and give its state."""
+        states: list[str] = []
+
+        def ended() -> bool:
+            with suppress(TidemarkError):
+                see(self.airflow.task_states(dag, run))
+                states.append(self.airflow.run_state(dag, run))
+            return states[-1:] in (["success"], ["failed"])
+
+        wait_until(ended, 600, f"{dag}: the run has ended")
+        return states[-1]
 
     def processes(self) -> list[str]:
         """Give every process that knows the home by its environment."""

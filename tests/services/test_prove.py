@@ -16,6 +16,7 @@ from deltalake import DeltaTable
 
 from tests.kafka import Broker
 from tests.proving import House, bad, environment, run_prove, send, transaction
+from tests.streams import wait_until
 from tidemark import bronze
 from tidemark.certificates import latest_tidemark
 from tidemark.kafka_records import KafkaRecords
@@ -228,7 +229,7 @@ def test_nothing_is_told_while_kafka_is_away(house: MakeHouse) -> None:
         h.broker.start()
     assert (proof["verdict"], proof["exit"], proof["lost"]) == ("unknown", 2, None)
     assert "Kafka does not answer" in proof["why"][0]
-    assert h.prove()["exit"] == 0
+    wait_until(lambda: h.prove()["exit"] == 0, 60, "Kafka has found itself again")
 
 
 def meddling(act: Callable[[str], None]) -> Progress:
