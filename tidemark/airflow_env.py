@@ -100,6 +100,8 @@ def _options(settings: Settings) -> dict[str, object]:
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         # Its default asks the name server for this machine's full name, which can take seconds or fail.
         "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+        # A task whose process is gone is tried again after so many seconds, not after five minutes.
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
         "API__HOST": settings.host,
         "API__PORT": settings.airflow_port,
         "API__BASE_URL": url,
