@@ -2,16 +2,18 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
 
-from tidemark import bronze, ops_columns
-from tidemark.contracts import Column, Contract
+from tidemark import bronze, models, ops_columns
+from tidemark.contracts import Column, Contract, read_contracts
 from tidemark.dbt_manifest import PROJECT, places, program
 from tidemark.services import settings_environment
 from tidemark.settings import Settings
+from tidemark.speed_columns import speed_sources
 
 SOURCES = PROJECT / "models" / "sources.yml"
 SOURCES_COMMAND = "tidemark dbt-sources"
@@ -24,6 +26,11 @@ SQL_TYPES = {
     "timestamp": "timestamp",
     "date": "date",
 }
+
+_COMPLETE_THROUGH = (
+    "select min(complete_through) from ops.tidemarks where certificate_id = "
+    "(select max_by(certificate_id, written_at) from ops.tidemarks where contract = '{contract}')"
+)
 
 # name: type, description
 ENVELOPE: Mapping[str, tuple[str, str]] = {
@@ -42,15 +49,6 @@ ENVELOPE: Mapping[str, tuple[str, str]] = {
     bronze.INGEST_DATE: ("date", "The UTC day on which it landed; the table's partition."),
 }
 
-RIDE_COUNTS: Mapping[str, tuple[str, str]] = {
-    "event_type": ("string", "What happened."),
-    "window_start": ("timestamp", "The first moment of the window, by event time."),
-    "window_end": ("timestamp", "The first moment after the window."),
-    "count_events": ("bigint", "Ride events of that type in the window."),
-    "is_final": ("boolean", "Whether a batch job has computed the window anew; the stream's own are provisional."),
-    "updated_at": ("timestamp", "When the row was last written."),
-}
-
 
 def environment(settings: Settings) -> dict[str, str]:
     """Give dbt's variables: where its project is, that its state goes under the home, and all settings."""
@@ -64,14 +62,16 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 
 def become_dbt(settings: Settings, arguments: Sequence[str]) -> None:
-    """Replace this process by dbt."""
+    """Replace this process by dbt; say first which models there are no contracts for."""
+    for model, missing in models.left_out(read_contracts(settings.contracts_dir)).items():
+        print(f"{model} is left out: there is no contract {', '.join(missing)}", file=sys.stderr)
     line = command(arguments)
     os.execve(line[0], line, os.environ | environment(settings))
 
 
 def sources_yaml(contracts: Mapping[str, Contract]) -> str:
     """Write dbt's sources: the tables that others make, with every column's type and description."""
-    sources = [_bronze(contracts.values()), _ops(), _speed()]
+    sources = [_bronze(contracts.values()), _ops(), _speed(contracts.values())]
     text = yaml.safe_dump({"version": 2, "sources": sources}, sort_keys=False, width=110, allow_unicode=True)
     return f"# Made from contracts/*.yaml by `{SOURCES_COMMAND}`. Don't edit it: run that.\n{text}"
 
@@ -85,7 +85,19 @@ def _bronze(contracts: Iterable[Contract]) -> dict[str, Any]:
 def _bronze_table(contract: Contract) -> dict[str, Any]:
     columns = [_column(name, *rest) for name, rest in ENVELOPE.items()]
     columns += [_column(each.name, SQL_TYPES[each.logical_type], _described(each)) for each in contract.columns]
-    return _table(contract.id, contract.description, "make stream-up", columns)
+    return _table(contract.id, contract.description, "make stream-up", columns, _freshness(contract))
+
+
+def _freshness(contract: Contract) -> dict[str, Any]:
+    """Have dbt judge freshness by how far the newest proof says that the topic is complete."""
+    limits = [check.within for check in contract.quality if check.metric == "freshness" and check.within]
+    if not limits:
+        return {}
+    count, period = limits[0].split()
+    return {
+        "loaded_at_query": _COMPLETE_THROUGH.format(contract=contract.id),
+        "freshness": {"warn_after": {"count": int(count), "period": period.removesuffix("s")}},
+    }
 
 
 def _described(column: Column) -> str:
@@ -102,16 +114,21 @@ def _ops() -> dict[str, Any]:
     return {"name": "ops", "description": "What Tidemark knows about its own tables.", "tables": tables}
 
 
-def _speed() -> dict[str, Any]:
-    described = "One row per event type and window of one minute (a new one begins every 30 seconds), in event time."
-    columns = [_column(name, *rest) for name, rest in RIDE_COUNTS.items()]
-    tables = [_table("ride_counts", described, "make stream-up", columns)]
+def _speed(contracts: Iterable[Contract]) -> dict[str, Any]:
+    tables = [
+        _table(
+            name, table.description, "make stream-up", [_column(each, *rest) for each, rest in table.columns.items()]
+        )
+        for name, table in speed_sources(contracts, SQL_TYPES).items()
+    ]
     return {"name": "speed", "description": "What the always-on streams compute.", "tables": tables}
 
 
-def _table(name: str, description: str, made_by: str, columns: list[dict[str, str]]) -> dict[str, Any]:
-    made = {"meta": {"made_by": made_by}}
-    return {"name": name, "description": _literal(description), "config": made, "columns": columns}
+def _table(
+    name: str, description: str, made_by: str, columns: list[dict[str, str]], more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    config = {"meta": {"made_by": made_by}, **(more or {})}
+    return {"name": name, "description": _literal(description), "config": config, "columns": columns}
 
 
 def _column(name: str, data_type: str, description: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from tidemark.contracts import read_contracts
 from tidemark.errors import TidemarkError
 from tidemark.settings import ROOT, Settings
 
@@ -11,8 +12,9 @@ PROJECT = ROOT / "dbt_project"
 
 
 def places(settings: Settings) -> dict[str, str]:
-    """Give the variables that keep dbt's state under the home."""
+    """Give the variables that keep dbt's state under the home, and that say which contracts it has models of."""
     return {
+        "TIDEMARK_DBT_CONTRACTS": " ".join(read_contracts(settings.contracts_dir)),
         "DBT_TARGET_PATH": str(_target(settings)),
         "DBT_LOG_PATH": str(settings.logs / "dbt"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -25,13 +27,15 @@ def manifest(settings: Settings) -> Path:
 
 
 def write_manifest(settings: Settings) -> None:
-    """Have dbt write its manifest, unless it is newer than all of the project.
+    """Have dbt write its manifest, unless it is newer than all of the project and the contracts.
 
     Raises:
         TidemarkError: dbt finds the project faulty.
     """
     written = manifest(settings)
-    newest = max(path.stat().st_mtime for path in PROJECT.rglob("*") if path.is_file())
+    contracts = settings.contracts_dir
+    files = [*(path for path in PROJECT.rglob("*") if path.is_file()), contracts, *contracts.glob("*.yaml")]
+    newest = max(path.stat().st_mtime for path in files)
     if written.exists() and written.stat().st_mtime > newest:
         return
     own = {"DBT_PROJECT_DIR": str(PROJECT), "DBT_PROFILES_DIR": str(PROJECT)} | places(settings)

@@ -43,6 +43,11 @@ RATES = ("--bad-rate", "0.02", "--duplicate-rate", "0.03", "--late-rate", "0.01"
 MODELS = {
     "ride_events": ("stg_rides", "fct_rides_hourly"),
     "sales_events": ("stg_sales", "fct_product_sales_daily"),
+    "card_payments": ("stg_payments", "fct_fraud_alerts"),
+    "page_views": ("stg_page_views", "fct_sessions"),
+    "sensor_readings": ("stg_sensor_readings", "fct_sensor_health"),
+    "app_logs": ("stg_logs", "fct_service_errors"),
+    "customers": ("stg_customers", "dim_customers"),
 }
 
 _LANDED_WITHIN = 300.0

@@ -1,7 +1,9 @@
 {% macro days_touched(relation, column) -%}
     {%- if not execute or not is_incremental() -%}{{ return(none) }}{%- endif -%}
     {%- set versions = versions_since_last_build(relation) -%}
-    {%- if not versions -%}{{ return(versions) }}{%- endif -%}
+    {%- set asked = days_asked_for() -%}
+    {%- if versions is none -%}{{ return(none) }}{%- endif -%}
+    {%- if not versions -%}{{ return(asked) }}{%- endif -%}
     {%- set longest = 60 -%}
     {%- set changed -%}
         select distinct cast({{ column }} as date) as day
@@ -10,7 +12,60 @@
         limit {{ longest + 1 }}
     {%- endset -%}
     {%- set days = run_query(changed).columns[0].values() | map('string') | list -%}
-    {{ return(none if days | length > longest else days) }}
+    {{ return(none if days | length > longest else (asked + days) | unique | sort | list) }}
+{%- endmacro %}
+
+
+{% macro keys_touched(relation, key, column) -%}
+    {%- if not execute or not is_incremental() -%}{{ return('true') }}{%- endif -%}
+    {%- set versions = versions_since_last_build(relation) -%}
+    {%- set asked = days_asked_for() -%}
+    {%- if versions is none -%}{{ return('true') }}{%- endif -%}
+    {%- set touched = ['false'] -%}
+    {%- set longest = 2000 -%}
+    {%- if versions -%}
+        {#- In one query with the table itself, Spark takes the one for the other (it reuses the exchange): so apart. #}
+        {%- set changed -%}
+            select distinct concat('x', hex({{ key }})) as touched_key
+            from table_changes('{{ relation }}', {{ versions[0] }}, {{ versions[1] }})
+            where {{ key }} is not null
+            limit {{ longest + 1 }}
+        {%- endset -%}
+        {%- set keys = run_query(changed).columns[0].values() | list -%}
+        {%- if keys | length > longest -%}{{ return('true') }}{%- endif -%}
+        {%- set texts = [] -%}
+        {%- for each in keys | sort -%}{%- do texts.append("cast(unhex('" ~ each[1:] ~ "') as string)") -%}{%- endfor -%}
+        {%- if texts -%}{%- do touched.append(key ~ ' in (' ~ texts | join(', ') ~ ')') -%}{%- endif -%}
+    {%- endif -%}
+    {%- if asked -%}
+        {%- do touched.append(key ~ ' in (select ' ~ key ~ ' from ' ~ relation ~ ' where '
+            ~ on_days(column, asked) ~ ')') -%}
+    {%- endif -%}
+    {{ return('(' ~ touched | join(' or ') ~ ')') }}
+{%- endmacro %}
+
+
+{% macro with_gone(rows, key, within) -%}
+    select * from {{ rows }}
+    {%- if is_incremental() %}
+    full outer join (select {{ key | join(', ') }} from {{ this }} where {{ within }}) using ({{ key | join(', ') }})
+    {%- endif %}
+{%- endmacro %}
+
+
+{% macro days_asked_for() -%}
+    {%- set days = [] -%}
+    {%- set start = invocation_args_dict.get('event_time_start') -%}
+    {%- if start -%}
+        {%- set end = invocation_args_dict['event_time_end'] -%}
+        {%- set first = modules.datetime.datetime.fromisoformat(start | string).date() -%}
+        {%- set last = (modules.datetime.datetime.fromisoformat(end | string)
+            - modules.datetime.timedelta(microseconds=1)).date() -%}
+        {%- for number in range((last - first).days + 1) -%}
+            {%- do days.append((first + modules.datetime.timedelta(days=number)) | string) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(days) }}
 {%- endmacro %}
 
 

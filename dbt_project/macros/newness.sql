@@ -1,7 +1,7 @@
-{% macro newness(row='') -%}
+{% macro newness(row='', event_time='event_time') -%}
     {%- set of = row ~ '.' if row else '' -%}
     struct(
-        {{ of }}event_time,
+        {{ of }}{{ event_time }},
         {{ of }}_topic not like 'export:%',
         {{ of }}_kafka_time,
         {{ of }}_partition,
@@ -11,6 +11,6 @@
 {%- endmacro %}
 
 
-{% macro newer_than_what_is_there() -%}
-    {{ newness('DBT_INTERNAL_SOURCE') }} > {{ newness('DBT_INTERNAL_DEST') }}
+{% macro newer_than_what_is_there(event_time='event_time') -%}
+    {{ newness('DBT_INTERNAL_SOURCE', event_time) }} > {{ newness('DBT_INTERNAL_DEST', event_time) }}
 {%- endmacro %}

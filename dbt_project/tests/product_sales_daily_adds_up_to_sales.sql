@@ -1,3 +1,5 @@
+{{ config(enabled=has_contracts(['sales_events'])) }}
+
 with
 silver as (
     select

@@ -1,3 +1,5 @@
+{{ config(enabled=has_contracts(['ride_events'])) }}
+
 with
 silver as (
     select

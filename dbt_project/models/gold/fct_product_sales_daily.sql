@@ -1,4 +1,8 @@
-{{ config(unique_key=['sale_date', 'product_id'], meta={'delete_when': 'DBT_INTERNAL_SOURCE.count_sales = 0'}) }}
+{{ config(
+    enabled=has_contracts(['sales_events']),
+    unique_key=['sale_date', 'product_id'],
+    meta={'delete_when': 'DBT_INTERNAL_SOURCE.count_sales = 0'}
+) }}
 {%- set days = days_touched(ref('stg_sales'), 'event_time') %}
 
 with

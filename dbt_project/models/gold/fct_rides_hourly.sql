@@ -1,4 +1,8 @@
-{{ config(unique_key=['hour_at', 'event_type'], meta={'delete_when': 'DBT_INTERNAL_SOURCE.count_events = 0'}) }}
+{{ config(
+    enabled=has_contracts(['ride_events']),
+    unique_key=['hour_at', 'event_type'],
+    meta={'delete_when': 'DBT_INTERNAL_SOURCE.count_events = 0'}
+) }}
 {%- set days = days_touched(ref('stg_rides'), 'event_time') %}
 
 with

@@ -1,31 +1,13 @@
-{{ config(unique_key='sale_id', meta={'update_when': newer_than_what_is_there()}) }}
+{{ config(
+    enabled=has_contracts(['sales_events']),
+    unique_key='sale_id',
+    meta={'update_when': newer_than_what_is_there()}
+) }}
 {%- set proof = newest_proof('sales_events') %}
 
 with
-sales_events as (
-    select * from {{ source('bronze', 'sales_events') }} {{ at_proven_version(proof) }}
-),
-
-proven as (
-    select * from sales_events where {{ below_tidemark(proof) }}
-),
-
-incoming as (
-    select * from proven
-    {% if is_incremental() -%}
-    where {{ not_taken_yet(proof) }}
-    {%- endif %}
-),
-
-good as (
-    select * from incoming where size(_errors) = 0 and _value is not null
-),
-
-ranked as (
-    select
-        *,
-        row_number() over (partition by sale_id order by {{ newness() }} desc) as _rank
-    from good
+newest as (
+    {{ newest_proven(source('bronze', 'sales_events'), proof, ['sale_id']) }}
 ),
 
 sales as (
@@ -49,8 +31,7 @@ sales as (
         _partition,
         _offset,
         _contract_version
-    from ranked
-    where _rank = 1
+    from newest
 )
 
 select * from sales

@@ -1,0 +1,3 @@
+{% macro last_of(column, condition='true') -%}
+    max_by({{ column }}, {{ newness() }}) filter (where {{ condition }})
+{%- endmacro %}

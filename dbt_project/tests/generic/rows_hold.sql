@@ -1,0 +1,7 @@
+{% test rows_hold(model, rules) %}
+
+select *
+from {{ model }}
+where not ({{ rules | join(') or not (') }})
+
+{% endtest %}
