@@ -7,7 +7,7 @@ harm. Gates of several tables run at once: what they share is written under one 
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -20,6 +20,7 @@ from great_expectations.data_context.types.resource_identifiers import (
     ValidationResultIdentifier,
 )
 
+from expectations.verdict import MASK
 from tidemark.locks import exclusive
 from tidemark.settings import Settings
 
@@ -30,7 +31,18 @@ _LOCK_LIMIT_SECONDS = 300.0
 _SETTLED_SECONDS = 60.0  # a result older than this is written to its end, or never will be
 
 
+class _Result(Protocol):
+    result: dict[str, Any]
+    expectation_config: Any
+
+
+class _Validation(Protocol):
+    results: list[_Result]
+
+
 class _Results(Protocol):
+    def get(self, key: ValidationResultIdentifier) -> _Validation: ...
+    def set(self, key: ValidationResultIdentifier, value: _Validation) -> object: ...
     def list_keys(self) -> list[ValidationResultIdentifier]: ...
     def remove_key(self, key: ValidationResultIdentifier) -> object: ...
 
@@ -72,6 +84,13 @@ class Project:
             context.build_data_docs(site_names=[_SITE], resource_identifiers=pages)
             found = context.get_docs_sites_urls(resource_identifier=result, site_name=_SITE)
         return found[0]["site_url"] if found else None
+
+    def hide(self, context: FileDataContext, result: ValidationResultIdentifier, personal: Collection[str]) -> None:
+        """Mask the values of some columns in a result's samples, before any page is made of it."""
+        store = _results(context)
+        found = store.get(result)
+        if [each for each in found.results if mask_samples(each.result, _column(each), personal)]:
+            store.set(result, found)
 
     def forget(self, context: FileDataContext, result: ValidationResultIdentifier) -> None:
         """Remove a result, and the folders that nothing else is in."""
@@ -144,6 +163,22 @@ class Project:
 
 def _results(context: FileDataContext) -> _Results:
     return cast("_Results", context.validation_results_store)
+
+
+def mask_samples(found: dict[str, Any], column: str, personal: Collection[str]) -> bool:
+    """Mask what samples show of personal columns; tell whether there was anything."""
+    rows = found.get("partial_unexpected_index_list") or []
+    for row in rows:
+        row.update({name: MASK for name in row if name in personal})
+    if column in personal and found.get("partial_unexpected_list"):
+        found["partial_unexpected_list"] = [MASK] * len(found["partial_unexpected_list"])
+        found["partial_unexpected_counts"] = []
+        return True
+    return bool(rows) and any(name in personal for name in rows[0])
+
+
+def _column(result: _Result) -> str:
+    return str(result.expectation_config.kwargs.get("column", ""))
 
 
 def _view() -> dict[str, Any]:

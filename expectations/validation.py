@@ -43,6 +43,7 @@ def validate(project: Project, table: GatedTable, rows: DataFrame, version: int)
         if _has_rows_to_show(result):
             project.forget(context, key)
             key, result = _run(samples, rows, version)
+            project.hide(context, key, table.personal)
         return Validated(result["results"], project.publish(context, key))
 
 

@@ -4,13 +4,15 @@ Great Expectations alone passes an empty batch, a column of nothing but nulls, a
 of these fails. Nothing here knows Great Expectations; its results come in as their JSON.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Severity = Literal["fail", "warn"]
 Outcome = Literal["pass", "warn", "fail"]
 Result = Mapping[str, Any]
+
+MASK = "***"
 
 _SHOWN = 5
 
@@ -27,6 +29,10 @@ class Declared:
     severity: Severity
     is_required: bool = False  # a column of nothing but nulls fails, whatever the check tolerates
     unit: str = ""  # of the value that is observed
+    rows: str = (
+        ""  # which rows are not as expected, as a condition in Spark's SQL; `{rows}` in it is all that are judged
+    )
+    of_settled: bool = False  # among the settled rows, good or bad; else among those that are judged
 
     def to_meta(self) -> dict[str, Any]:
         """Write it as the expectation's `meta`, by which a result is known again."""
@@ -50,6 +56,7 @@ class Finding:
     verdict: Outcome
     reason: str = ""
     rows: tuple[Mapping[str, Any], ...] = ()  # the keys of a few rows that are not as expected
+    query: str = ""  # lists all of them
 
 
 @dataclass(frozen=True)
@@ -69,32 +76,33 @@ class Verdict:
         return [finding for finding in self.findings if finding.verdict == outcome]
 
 
-def judge(declared: Sequence[Declared], results: Sequence[Result]) -> Verdict:
+def judge(declared: Sequence[Declared], results: Sequence[Result], personal: Collection[str] = ()) -> Verdict:
     """Judge the results of a suite by what was declared.
 
     Args:
         results: `results` of Great Expectations' validation result, as JSON.
+        personal: columns whose values are not shown.
     """
     by_check: dict[str, list[Result]] = {}
     for result in results:
         by_check.setdefault(_check_of(result), []).append(result)
-    findings = [_finding(check, by_check.pop(check.check, [])) for check in declared]
-    findings += [_defect(name or "?", "it was evaluated, but never declared") for name in by_check]
+    findings = [_finding(check, by_check.pop(check.check, []), personal) for check in declared]
+    findings += [defect(name or "?", "it was evaluated, but never declared") for name in by_check]
     return Verdict((*_defects(declared, results), *findings))
 
 
 def _defects(declared: Sequence[Declared], results: Sequence[Result]) -> Iterable[Finding]:
     """Find what is wrong with the validation as a whole."""
     if not declared:
-        yield _defect("suite", "it declares no expectation, so it proves nothing")
+        yield defect("suite", "it declares no expectation, so it proves nothing")
     names = [check.check for check in declared]
     for doubled in sorted({name for name in names if names.count(name) > 1}):
-        yield _defect(doubled, "it is declared twice")
+        yield defect(doubled, "it is declared twice")
     if any(_rows(result) == 0 for result in results):
-        yield _defect("batch", "it is empty: there is not one row to judge")
+        yield defect("batch", "it is empty: there is not one row to judge")
 
 
-def _finding(check: Declared, results: Sequence[Result]) -> Finding:
+def _finding(check: Declared, results: Sequence[Result], personal: Collection[str]) -> Finding:
     if len(results) != 1:
         return _as_found(check, "", "fail", f"it was evaluated {len(results)} times instead of once")
     result = results[0]
@@ -106,7 +114,7 @@ def _finding(check: Declared, results: Sequence[Result]) -> Finding:
         return _as_found(check, observed, "fail", "every value of a required column is null")
     if result.get("success") is not True:
         found = _as_found(check, observed, check.severity, "it is not met")
-        return replace(found, rows=tuple(_keys(result.get("result") or {}))[:_SHOWN])
+        return replace(found, rows=tuple(_keys(result.get("result") or {}, personal))[:_SHOWN])
     return _as_found(check, observed, "pass", "")
 
 
@@ -114,7 +122,8 @@ def _as_found(check: Declared, observed: str, verdict: Outcome, reason: str) -> 
     return Finding(check.check, check.expectation, check.columns, check.severity, observed, verdict, reason)
 
 
-def _defect(what: str, reason: str) -> Finding:
+def defect(what: str, reason: str) -> Finding:
+    """Give a failure that is of no check."""
     return Finding(what, "", (), "fail", "", "fail", reason)
 
 
@@ -138,10 +147,10 @@ def _is_all_null(result: Result) -> bool:
     return rows > 0 and values.get("missing_count", values.get("unexpected_count")) == rows
 
 
-def _keys(values: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+def _keys(values: Mapping[str, Any], personal: Collection[str]) -> Iterable[Mapping[str, Any]]:
     names = values.get("unexpected_index_column_names") or ()
     for row in values.get("partial_unexpected_index_list") or ():
-        yield {name: row.get(name) for name in names}
+        yield {name: MASK if name in personal else row.get(name) for name in names}
 
 
 def _raised(info: Any) -> str | None:

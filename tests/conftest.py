@@ -9,8 +9,8 @@ from pyspark.sql import SparkSession
 from tests.kafka import Broker, running_broker
 from tidemark.settings import Settings
 
-# Of every JVM that tests start: for a minute's work, what its second compiler costs is a third of the time. Without that
-# one, Java makes room for a fifth of the code, and a driver of all streams dies of it.
+# Of every JVM that tests start: the second compiler costs a third of what a minute's work takes. Without
+# it, Java makes room for a fifth of the code, and a driver of all streams dies of it.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m")
 
 

@@ -66,6 +66,11 @@ def gate(layer: str, tables: Iterable[str]) -> list[str]:
     return [_tidemark(), "gate", *(f"{layer}.{table}" for table in tables)]
 
 
+def trust_page() -> list[str]:
+    """Give the command that writes the trust page."""
+    return [_tidemark(), "trust", "--html"]
+
+
 def backfill(
     action: str, first: str, last: str, source: str, contracts: Iterable[str] = (), path: str = "."
 ) -> list[str]:

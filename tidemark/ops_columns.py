@@ -117,6 +117,20 @@ INCIDENTS: Columns = {
     "closed_at": ("timestamp", "The look that did not see it any more; null: it is open."),
 }
 
+GATE_VERDICTS: Columns = {
+    "table": ("string", "The table that was judged: layer and name."),
+    "at": ("timestamp", "When."),
+    "verdict": ("string", "pass, warn or fail."),
+    "version": ("bigint", "The Delta version that was judged."),
+    "committed_at": ("timestamp", "When that was committed; freshness is judged by it."),
+    "rows": ("bigint", "The rows that were judged."),
+    "contract_version": ("string", "The contract's version; null: the table is of no contract alone."),
+    "suite": ("string", "A fingerprint of all that is declared: another suite has another."),
+    "window": ("string", "As JSON: how far the rows are settled that were judged; {}: all of them."),
+    "seconds": ("double", "How long it took."),
+    "checks": ("string", "As JSON: each check with its severity, what was observed and its verdict."),
+}
+
 _PROOF, _UPKEEP = "tidemark prove <contract>", "tidemark maintain <contract>"
 _RECONCILE = "tidemark reconcile, backfill and recompute"
 
@@ -134,4 +148,5 @@ TABLES: Mapping[str, tuple[str, str, Columns]] = {
         "One row per incident of a stream, a table's proof or the streams' process.",
         INCIDENTS,
     ),
+    "gate_verdicts": ("tidemark gate <layer>.<table>", "One row per verdict on a table.", GATE_VERDICTS),
 }

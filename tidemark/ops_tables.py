@@ -21,6 +21,7 @@ RECONCILIATION_DIFFS = "reconciliation_diffs"
 LEDGER = "ledger"
 MAINTENANCE = "maintenance"
 INCIDENTS = "incidents"
+GATE_VERDICTS = "gate_verdicts"
 
 _INSTANT = pa.timestamp("us", "UTC")
 _TRIES = 5
@@ -148,6 +149,22 @@ SCHEMAS: Mapping[str, pa.Schema] = MappingProxyType(
                 ("opened_at", _INSTANT),
                 ("mended_at", _INSTANT),
                 ("closed_at", _INSTANT),
+            ]
+        ),
+        # One row for each run of a gate that came to a verdict
+        GATE_VERDICTS: pa.schema(
+            [
+                ("table", pa.string()),  # <layer>.<table>
+                ("at", _INSTANT),
+                ("verdict", pa.string()),  # pass, warn or fail
+                ("version", pa.int64()),
+                ("committed_at", _INSTANT),  # of that version: freshness is judged by it
+                ("rows", pa.int64()),  # that were judged
+                ("contract_version", pa.string()),  # null: of no contract alone
+                ("suite", pa.string()),  # a fingerprint of all that is declared
+                ("window", pa.string()),  # as JSON: how far the rows are settled that were judged
+                ("seconds", pa.float64()),
+                ("checks", pa.string()),  # as JSON: each with its severity, what was observed and its verdict
             ]
         ),
     }

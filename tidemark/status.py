@@ -3,14 +3,17 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import psutil
 
+from tidemark.contracts import BRONZE
 from tidemark.probes import fetched
 from tidemark.services import Service, all_services, log_file
 from tidemark.settings import Settings
 from tidemark.supervisor import Process, Supervisor
+from tidemark.table_looks import ContractLook, contract_looks
 
 DROPPED_LATE = "numRowsDroppedByWatermark"  # as Spark calls it: rows of state, after partial aggregation
 
@@ -51,6 +54,19 @@ def stream_statuses(settings: Settings) -> list[dict[str, Any]]:
     """Give what the streams' process says of each stream; nothing where it doesn't answer."""
     answer = fetched(f"http://{settings.host}:{settings.streams_port}/streams")
     return answer if isinstance(answer, list) else []
+
+
+def with_tidemarks(settings: Settings, streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add to each stream of bronze how far its table is proven, and the share of its newest rows that is held back."""
+    names = [each["name"].removeprefix(BRONZE) for each in streams if each["name"].startswith(BRONZE)]
+    looks = {f"{BRONZE}{each.name}": each for each in contract_looks(settings, names, datetime.now(UTC))}
+    return [each | (_tidemark(looks[each["name"]]) if each["name"] in looks else {}) for each in streams]
+
+
+def _tidemark(look: ContractLook) -> dict[str, Any]:
+    through = look.complete_through and look.complete_through.isoformat()
+    share = look.recent_quarantined / look.recent_rows if look.recent_rows else None
+    return {"complete_through": through, "quarantined_share": share}
 
 
 def _status(settings: Settings, service: Service, process: Process | None) -> ServiceStatus:

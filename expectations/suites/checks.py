@@ -12,7 +12,7 @@ from expectations.bounded import (
     ExpectCompoundDuplicatesToBeBounded,
     ExpectDuplicatesToBeBounded,
 )
-from expectations.suites.declared import declared, not_null, unique
+from expectations.suites.declared import declared, doubled_rule, not_null, unique
 from expectations.suites.limits import filled_rule, limit_expectations, limits_rule, type_expectation
 from tidemark.contracts import Check, Column, Contract, ContractError, Layer, Metric
 from tidemark.names import quoted
@@ -64,7 +64,8 @@ def _duplicates(check: Check, _: Contract) -> Iterator[Expectation]:
     else:
         expectation = ExpectCompoundDuplicatesToBeBounded(column_list=list(check.columns), **_bounds(check))
     expectation.description = f"rows that share their {', '.join(check.columns)} with another row: {words}"
-    yield declared(expectation, "duplicates", check.columns, check.severity, bound=words)
+    rows = doubled_rule(check.columns)
+    yield declared(expectation, "duplicates", check.columns, check.severity, bound=words, rows=rows)
 
 
 def _row_count(check: Check, contract: Contract) -> Iterator[Expectation]:
@@ -114,7 +115,8 @@ def _broken_rows(check: Check, column: Column, name: str, rule: str) -> Expectat
     words = _in_words(check)
     expectation = ExpectBrokenRowsToBeBounded(column=column.name, rule=rule, **_bounds(check))
     expectation.description = f"rows with {name} {column.name}: {words}"
-    return declared(expectation, name, (column.name,), check.severity, bound=words, is_required=column.required)
+    where, broken = (column.name,), f"NOT ({rule})"
+    return declared(expectation, name, where, check.severity, bound=words, is_required=column.required, rows=broken)
 
 
 def _columns(check: Check, contract: Contract) -> list[Column]:

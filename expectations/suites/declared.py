@@ -15,6 +15,7 @@ from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.metadata_types import FailureSeverity
 
 from expectations.verdict import Declared, Severity
+from tidemark.names import quoted
 
 AnyExpectation = TypeVar("AnyExpectation", bound=Expectation)
 
@@ -28,10 +29,18 @@ def declared(
     bound: str = "",
     is_required: bool = False,
     unit: str = "",
+    rows: str = "",
+    of_settled: bool = False,
 ) -> AnyExpectation:
-    """Give an expectation its consequence, and its name, by which its result is known again: `nulls(amount) < 5 %`."""
+    """Give an expectation its consequence, and its name, by which its result is known again: `nulls(amount) < 5 %`.
+
+    Args:
+        rows: the condition of the rows that are not as expected, in Spark's SQL.
+        of_settled: whether those are looked for among all settled rows, the bad ones too.
+    """
     check = (f"{name}({', '.join(columns)})" if columns else name) + (f" {bound}" if bound else "")
-    described = Declared(check, expectation.expectation_type, tuple(columns), severity, is_required, unit)
+    kind = expectation.expectation_type
+    described = Declared(check, kind, tuple(columns), severity, is_required, unit, rows, of_settled)
     expectation.meta = described.to_meta()
     if severity == "warn":
         expectation.description = f"{expectation.description or check} (only a warning)"
@@ -64,17 +73,28 @@ def at_least_one_row() -> Expectation:
 def not_null(column: str, severity: Severity, *, is_required: bool = True) -> Expectation:
     """Expect no nulls."""
     expectation = ExpectColumnValuesToNotBeNull(column=column)
-    return declared(expectation, "not_null", (column,), severity, is_required=is_required)
+    rows = f"{quoted(column)} IS NULL"
+    return declared(expectation, "not_null", (column,), severity, is_required=is_required, rows=rows)
 
 
 def unique(columns: Sequence[str], severity: Severity) -> Expectation:
     """Expect no two rows with the same values."""
+    expectation: Expectation
     if len(columns) == 1:
-        return declared(ExpectColumnValuesToBeUnique(column=columns[0]), "unique", columns, severity)
-    return declared(ExpectCompoundColumnsToBeUnique(column_list=list(columns)), "unique", columns, severity)
+        expectation = ExpectColumnValuesToBeUnique(column=columns[0])
+    else:
+        expectation = ExpectCompoundColumnsToBeUnique(column_list=list(columns))
+    return declared(expectation, "unique", columns, severity, rows=doubled_rule(columns))
+
+
+def doubled_rule(columns: Sequence[str]) -> str:
+    """Give the condition of a row that has the values of another row."""
+    names = ", ".join(map(quoted, columns))
+    return f"({names}) IN (SELECT {names} FROM {{rows}} GROUP BY {names} HAVING count(*) > 1)"
 
 
 def at_least(column: str, minimum: float, severity: Severity) -> Expectation:
     """Expect no value below a minimum."""
     expectation = ExpectColumnValuesToBeBetween(column=column, min_value=minimum)
-    return declared(expectation, "range", (column,), severity, bound=f">= {minimum:g}")
+    rows = f"{quoted(column)} < {minimum!r}"
+    return declared(expectation, "range", (column,), severity, bound=f">= {minimum:g}", rows=rows)

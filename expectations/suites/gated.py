@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from great_expectations.core import ExpectationSuite
 
+from expectations.suites.surveys import Survey
 from tidemark.errors import TidemarkError
 
 
@@ -22,3 +23,12 @@ class GatedTable:
     key: tuple[str, ...]  # names a row in the report
     where: str = "true"  # the rows that are judged, as a condition in Spark's SQL
     event_time: str = ""  # what freshness goes by; empty: nothing does
+    surveys: tuple[Survey, ...] = ()  # numbers that the suite judges beside the rows
+    contract: str = ""  # whose good rows these are; empty: of no contract alone
+    contract_version: str = ""
+    personal: frozenset[str] = frozenset()  # columns whose values no report shows
+
+    @property
+    def full_name(self) -> str:
+        """Layer and name."""
+        return f"{self.layer}.{self.name}"

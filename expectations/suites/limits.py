@@ -37,29 +37,22 @@ def limit_expectations(column: Column, severity: Severity) -> Iterator[Expectati
     where = (column.name,)
     if column.minimum is not None or column.maximum is not None:
         between = ExpectColumnValuesToBeBetween(column=column.name, min_value=column.minimum, max_value=column.maximum)
-        yield declared(between, "range", where, severity)
+        yield declared(between, "range", where, severity, rows=_broken(_in_range(column)))
     if column.max_length is not None:
         short = ExpectColumnValueLengthsToBeBetween(column=column.name, max_value=column.max_length)
-        yield declared(short, "length", where, severity)
+        yield declared(short, "length", where, severity, rows=_broken(_in_length(column)))
     if column.pattern is not None:
         matching = ExpectColumnValuesToMatchRegex(column=column.name, regex=_whole(column.pattern))
-        yield declared(matching, "pattern", where, severity)
+        yield declared(matching, "pattern", where, severity, rows=_broken(_in_pattern(column)))
     if column.enum is not None:
         known = ExpectColumnValuesToBeInSet(column=column.name, value_set=list(column.enum))
-        yield declared(known, "enum", where, severity)
+        yield declared(known, "enum", where, severity, rows=_broken(_in_enum(column)))
 
 
 def limits_rule(column: Column) -> str:
     """Give the condition that a value within all of the contract's limits fulfils; a null does."""
-    name = quoted(column.name)
-    conditions = [
-        None if column.minimum is None else f"{name} >= {column.minimum!r}",
-        None if column.maximum is None else f"{name} <= {column.maximum!r}",
-        None if column.max_length is None else f"char_length({name}) <= {column.max_length}",
-        None if column.pattern is None else f"{name} RLIKE {literal(_whole(column.pattern))}",
-        None if column.enum is None else f"{name} IN ({', '.join(map(literal, column.enum))})",
-    ]
-    return f"coalesce({' AND '.join(filter(None, conditions)) or 'true'}, true)"
+    conditions = [*_in_range(column), *_in_length(column), *_in_pattern(column), *_in_enum(column)]
+    return f"coalesce({' AND '.join(conditions) or 'true'}, true)"
 
 
 def filled_rule(column: Column) -> str:
@@ -68,6 +61,28 @@ def filled_rule(column: Column) -> str:
     if column.logical_type != "string":
         return f"{name} IS NOT NULL"
     return f"coalesce({name} RLIKE '\\\\S', false)"
+
+
+def _in_range(column: Column) -> list[str]:
+    name, limits = quoted(column.name), ((">=", column.minimum), ("<=", column.maximum))
+    return [f"{name} {sign} {limit!r}" for sign, limit in limits if limit is not None]
+
+
+def _in_length(column: Column) -> list[str]:
+    most = column.max_length
+    return [] if most is None else [f"char_length({quoted(column.name)}) <= {most}"]
+
+
+def _in_pattern(column: Column) -> list[str]:
+    return [] if column.pattern is None else [f"{quoted(column.name)} RLIKE {literal(_whole(column.pattern))}"]
+
+
+def _in_enum(column: Column) -> list[str]:
+    return [] if column.enum is None else [f"{quoted(column.name)} IN ({', '.join(map(literal, column.enum))})"]
+
+
+def _broken(conditions: list[str]) -> str:
+    return f"NOT ({' AND '.join(conditions)})"
 
 
 def _whole(pattern: str) -> str:

@@ -34,7 +34,7 @@ from tidemark.contracts import read_contracts
 from tidemark.settings import ROOT, Settings
 from tidemark.topics import Topics
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 WITHIN = 180.0
 UNKNOWN = (b"\x00" + (10**6).to_bytes(4, "big") + b"x", b"k")  # a schema that the registry does not know

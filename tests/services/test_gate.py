@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,13 +12,15 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from expectations import gate
+from expectations.judging import judge_version
+from expectations.pinned import pinned
 from expectations.project import KEPT
 from expectations.suites import gated_table
 from tests.gated import (
     BRONZE,
     clean_rides,
     failed,
+    interpreted,
     judged_now,
     page,
     quarantined,
@@ -26,10 +29,17 @@ from tests.gated import (
     write_hours,
     write_rides,
 )
+from tidemark.certificates import Origin, PartitionMark, Tidemark, write_tidemark
 from tidemark.contracts import read_contracts
 from tidemark.settings import Settings
 
 pytestmark = pytest.mark.services
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick(spark: SparkSession) -> Iterator[None]:
+    with interpreted(spark):
+        yield
 
 
 @pytest.fixture
@@ -81,7 +91,10 @@ def test_doubled_key_in_silver_fails(spark: SparkSession, settings: Settings) ->
     write_rides(settings, [ride(1), ride(2), ride(2)])
     judged = judged_now(spark, settings, "silver.stg_rides")
     assert failed(judged) == {"unique(event_id)": "it is not met"}
-    assert judged.verdict.with_verdict("fail")[0].rows == ({"event_id": "e2"}, {"event_id": "e2"})
+    assert (
+        judged.verdict.with_verdict("fail")[0].rows
+        == ({"event_id": "e2", "_topic": "ride_events", "_partition": 0, "_offset": 2},) * 2
+    )
 
 
 def test_doubled_grain_and_negative_sum_in_gold_fail(spark: SparkSession, settings: Settings) -> None:
@@ -94,7 +107,12 @@ def test_doubled_grain_and_negative_sum_in_gold_fail(spark: SparkSession, settin
     }
     write_hours(settings, [hour, {**hour, "sum_amount": Decimal(-1)}, {**hour, "event_type": "started"}])
     judged = judged_now(spark, settings, "gold.fct_rides_hourly")
-    assert set(failed(judged)) == {"unique(hour_at, event_type)", "range(sum_amount) >= 0"}
+    assert set(failed(judged)) == {
+        "unique(hour_at, event_type)",
+        "range(sum_amount) >= 0",
+        "adds_up(count_events) = 0 days off",  # there is no silver to add up to
+        "adds_up(sum_amount) = 0 days off",
+    }
 
 
 @pytest.mark.parametrize("rows", [[], [quarantined(1)]], ids=["no rows", "no good rows"])
@@ -132,10 +150,46 @@ def test_pinned_version_is_judged_though_a_later_commit_breaks_the_table(
 ) -> None:
     write_bronze(settings, "ride_events", clean_rides())
     table = gated_table("bronze", "ride_events", read_contracts(settings.contracts_dir))
-    pinned = gate.latest_version(settings, table)
+    version_0 = pinned(settings, table)
     write_bronze(settings, "ride_events", [ride(99, amount=-1.0)])
-    assert gate.judge_version(spark, settings, table, pinned).verdict.outcome == "pass"
+    assert judge_version(spark, settings, table, version_0).verdict.outcome == "pass"
     assert judged_now(spark, settings, BRONZE).verdict.outcome == "fail"
+
+
+def test_the_same_version_has_the_same_verdict_whenever_it_is_judged(spark: SparkSession, settings: Settings) -> None:
+    write_bronze(settings, "ride_events", [*clean_rides(), ride(99, amount=-1.0)])
+    first, second = (judged_now(spark, settings, BRONZE).to_row(datetime.now(UTC)) for _ in range(2))
+    assert first.verdict == "fail"
+    assert (first.verdict, first.suite, first.version, first.window, first.rows, first.checks) == (
+        *(second.verdict, second.suite, second.version, second.window, second.rows),
+        second.checks,
+    )
+
+
+def test_only_settled_rows_are_judged(spark: SparkSession, settings: Settings) -> None:
+    write_bronze(settings, "ride_events", [*clean_rides(), ride(22, amount=-1.0)])
+    origin = Origin("certificate", "ride_events", "ride_events", "id", 0, datetime.now(UTC))
+    write_tidemark(settings, Tidemark(origin, "proven", [PartitionMark(0, 22, datetime.now(UTC))]))
+    judged = judged_now(spark, settings, BRONZE)
+    assert (judged.verdict.outcome, judged.rows) == ("pass", 20)
+
+
+def test_the_query_lists_every_failing_row_and_the_report_masks_what_is_personal(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    (tmp_path / "parcels.yaml").write_text(
+        PARCELS.replace("size, logicalType: string", "size, logicalType: string, pii: true")
+    )
+    settings = Settings(home=tmp_path, contracts_dir=tmp_path)
+    write_bronze(settings, "parcels", [parcel(number, size="Erna" if number % 2 else "small") for number in range(16)])
+    judged = judged_now(spark, settings, "bronze.parcels")
+    assert "enum(size)" in failed(judged)
+    assert "Erna" not in page(judged)
+    assert "Erna" not in "".join(path.read_text() for path in (tmp_path / "quality").rglob("*.json"))
+    queries = {finding.check: finding.query for finding in judged.verdict.findings if finding.query}
+    assert [row["_offset"] for row in spark.sql(queries["enum(size)"] + " ORDER BY _offset").collect()] == [
+        *range(1, 16, 2)
+    ]
 
 
 # --- a new contract, and every kind of check
@@ -205,7 +259,10 @@ def test_new_contract_has_its_gate_without_code(spark: SparkSession, tmp_path: P
         "unique(size, weight)",
         "row_count > 8",
     }
-    assert [each.check for each in judged.verdict.with_verdict("warn")] == ["invalid(size) > 1"]
+    assert [each.check for each in judged.verdict.with_verdict("warn")] == [
+        "invalid(size) > 1",
+        "reused_keys(parcel_id) < 1 %",
+    ]
     assert not [reason for reason in failed(judged).values() if "raised" in reason]
 
 

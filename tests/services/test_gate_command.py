@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from expectations import gate
 from tests.gated import BRONZE, clean_rides, ride, write_bronze, write_rides
 from tests.kafka import free_ports
 from tests.warehouse import Warehouse
+from tidemark.gate_verdicts import verdicts_since
 from tidemark.services import settings_environment
 from tidemark.settings import Settings
 from tidemark.table_looks import table_looks
@@ -47,7 +48,13 @@ def test_gates_at_once_on_a_warehouse_leave_a_whole_site(warehouse: Warehouse) -
     assert [code for code, _, _ in results] == [0, 1], [errors for _, _, errors in results]
     verdicts = [json.loads(output) for _, output, _ in results]
     assert [verdict["verdict"] for verdict in verdicts] == ["pass", "fail"]
-    assert set(verdicts[0]) == {"table", "version", "verdict", "checks", "report", "seconds"}
+    told = {"table", "version", "verdict", "suite", "contract_version", "window", "checks", "report", "seconds"}
+    assert set(verdicts[0]) == told
+    kept = verdicts_since(settings, datetime.now(UTC) - timedelta(minutes=10))
+    assert {name: [each.verdict for each in found] for name, found in kept.items()} == {
+        BRONZE: ["pass"],
+        "silver.stg_rides": ["fail"],
+    }
     assert {each.gate for each in table_looks(settings, datetime.now(UTC)) if each.gate} == {"pass", "fail"}
     index = (settings.home / "docs" / "quality" / "index.html").read_text()
     for verdict in verdicts:

@@ -22,6 +22,7 @@ LINES = [
     (commands.compact("rides", DAY), "compact rides --date 2025-01-02"),
     (commands.maintain("rides"), "maintain rides"),
     (commands.watch(), "watch --mend"),
+    (commands.trust_page(), "trust --html"),
     (commands.reconcile("rides", DAY), "reconcile rides --date 2025-01-02"),
     (commands.reconcile("rides", DAY, remove_extra=True), "reconcile rides --date 2025-01-02 --remove-extra"),
     (commands.prove("rides"), "prove rides --wait 60"),
@@ -46,7 +47,7 @@ def test_each_command_is_its_words(line: list[str], words: str) -> None:
 def test_each_command_is_tested_here() -> None:
     public = [name for name, made in vars(commands).items() if isfunction(made) and not name.startswith("_")]
     assert {line[1] for line, _ in LINES} | {"job"} == {name.split("_")[0] for name in public}
-    assert len(public) == 13
+    assert len(public) == 14
 
 
 @pytest.mark.parametrize(("line", "words"), LINES)

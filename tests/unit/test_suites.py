@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from expectations.bounded import ExpectBrokenRowsToBeBounded
-from expectations.suites import gated_table
+from expectations.judging import fingerprint
+from expectations.suites import gated_table, gated_tables
+from expectations.suites.checks import SECONDS_OLD
 from expectations.suites.declared import declaration_of
 from expectations.suites.gated import GatedTable, NoSuchTable
 from expectations.suites.gold import GOLD
 from expectations.suites.silver import silver_table
 from expectations.verdict import Declared
+from tidemark import models as dbt_models
 from tidemark.contracts import Contract, ContractError, read_contract, read_contracts
 from tidemark.models import STAGED
 from tidemark.settings import ROOT
@@ -20,6 +23,9 @@ from tidemark.settings import ROOT
 pytestmark = pytest.mark.unit
 
 CONTRACTS = read_contracts(ROOT / "contracts")
+
+
+TABLES = [gated_table(layer, name, CONTRACTS) for layer, names in gated_tables(CONTRACTS).items() for name in names]
 
 
 def parcels(folder: Path, *quality: str) -> Contract:
@@ -74,6 +80,15 @@ OF_COLUMNS = {
     ("type(pieces)", "fail"),
     ("type(sent_at)", "fail"),
     ("not_null(sent_at)", "fail"),
+    # of the table as a whole, and of its days
+    ("ledger_rows = 0 rows beyond", "fail"),
+    ("quarantined < 5 %", "warn"),
+    ("volume_change(sent_at) > -25 and < 100 %", "warn"),
+    ("reused_keys(parcel_id) < 1 %", "warn"),
+    ("more_nulls(size) < 25 %", "warn"),
+    ("more_nulls(weight) < 25 %", "warn"),
+    ("more_nulls(note) < 25 %", "warn"),
+    ("more_nulls(pieces) < 25 %", "warn"),
 }
 
 
@@ -108,7 +123,15 @@ def test_bronze_suite_has_type_and_limits_of_every_column(tmp_path: Path) -> Non
         ("metric: rowCount, mustBeGreaterThan: 0", set()),
         (
             "metric: freshness, within: 15 minutes, severity: warn",
-            {("freshness(sent_at) within 15 minutes", "warn")},
+            {
+                ("freshness(sent_at) within 15 minutes", "warn"),
+                ("hours_missing(sent_at) = 0", "warn"),
+                ("delay(sent_at) > -1800 and < 1800 seconds", "warn"),
+            },
+        ),
+        (
+            "metric: freshness, within: 1 day, severity: warn",
+            {("freshness(sent_at) within 1 day", "warn")},
         ),
         ("metric: nullValues, columns: [note], mustBe: 0, layer: silver", set()),
     ],
@@ -191,24 +214,57 @@ def test_gold_suite_has_its_grain_and_its_sums() -> None:
 
 
 def test_every_gated_table_reads_the_columns_that_it_judges() -> None:
-    tables = [
-        *(gated_table("bronze", name, CONTRACTS) for name in CONTRACTS),
-        *(gated_table("silver", name, CONTRACTS) for name in STAGED),
-        *(gated_table("gold", name, CONTRACTS) for name in GOLD),
-    ]
-    assert len(tables) == 11
-    for table in tables:
+    for table in TABLES:
         judged = {column for each in declarations(table) for column in each.columns}
         assert judged <= set(table.columns)
         assert set(table.key) <= set(table.columns)
 
 
+def test_every_number_of_a_survey_is_judged_once_and_none_is_judged_that_no_survey_gives() -> None:
+    for table in TABLES:
+        columns = [each.configuration.kwargs.get("column") for each in table.suite.expectations]
+        judged = [column for column in columns if column and column.startswith("_") and column != SECONDS_OLD]
+        assert sorted(judged) == sorted(number for survey in table.surveys for number in survey.numbers)
+
+
+def test_every_gated_table_has_its_key_once_and_filled() -> None:
+    assert len([table for table in TABLES if table.layer != "bronze"]) >= len(STAGED) + len(GOLD)
+    for table in TABLES:
+        if table.layer != "bronze":
+            assert {(f"unique({', '.join(table.key)})", "fail")} < checks(declarations(table)), table.full_name
+            assert {(f"not_null({column})", "fail") for column in table.key} < checks(declarations(table))
+
+
+def test_changes_of_a_key_are_told_apart_in_silver() -> None:
+    table = silver_table("stg_customers", CONTRACTS["customers"])
+    assert table.key == ("customer_id", "source_lsn")
+
+
+def test_payments_refer_to_rides_and_customers() -> None:
+    table = silver_table("stg_payments", CONTRACTS["card_payments"])
+    assert {("orphans(ride_event_id) < 5 %", "warn"), ("orphans(customer_id) < 5 %", "warn")} < checks(
+        declarations(table)
+    )
+    assert {other for survey in table.surveys for other in survey.reads} == {"silver.stg_rides", "silver.stg_customers"}
+    alone = gated_table("silver", "stg_payments", {"card_payments": CONTRACTS["card_payments"]})
+    assert alone.surveys == ()
+
+
+def test_a_suite_has_the_same_fingerprint_whenever_it_is_made_and_another_one_has_another(tmp_path: Path) -> None:
+    def told(*quality: str) -> str:
+        return fingerprint(gated_table("bronze", "parcels", {"parcels": parcels(tmp_path, *quality)}))
+
+    assert told() == told()
+    more = told("metric: nullValues, columns: [note], mustBe: 0")
+    assert len({told(), more, told("metric: nullValues, columns: [note], mustBe: 0, severity: warn")}) == 3
+
+
 def test_every_dbt_model_of_a_gated_layer_has_a_gate() -> None:
-    models = {
-        layer: {path.stem for path in (ROOT / "dbt_project/models" / layer).glob("*.sql")}
-        for layer in ("silver", "gold")
-    }
-    assert models == {"silver": set(STAGED), "gold": set(GOLD)}
+    folder = ROOT / "dbt_project/models"
+    models = {layer: {path.stem for path in (folder / layer).rglob("*.sql")} for layer in ("silver", "gold")}
+    gated = gated_tables(CONTRACTS)
+    assert models == {layer: set(gated[layer]) for layer in models}
+    assert {*STAGED} <= models["silver"] and {*dbt_models.GOLD} <= models["gold"]
 
 
 @pytest.mark.parametrize(

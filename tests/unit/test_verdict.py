@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from expectations.pinned import Pin
 from expectations.report import Judged, summary
-from expectations.verdict import Declared, Verdict, judge
+from expectations.verdict import MASK, Declared, Verdict, judge
+from tidemark.ledger import Commit
 
 pytestmark = pytest.mark.unit
 
@@ -55,6 +57,15 @@ def test_failed_check_fails() -> None:
     assert judged.outcome == "fail"
     assert reasons(judged) == [("not_null(note)", "it is not met")]
     assert judged.with_verdict("fail")[0].observed == "1 of 10 rows (10 %)"
+
+
+def test_a_personal_key_is_masked_in_the_rows_that_are_named() -> None:
+    found = {
+        "unexpected_index_column_names": ["note", "id"],
+        "partial_unexpected_index_list": [{"note": "Erna", "id": 1}],
+    }
+    (finding,) = judge([NOTE], [result(NOTE, False, element_count=10, unexpected_count=1, **found)], {"note"}).findings
+    assert finding.rows == ({"note": MASK, "id": 1},)
 
 
 def test_warning_is_reported_and_does_not_fail() -> None:
@@ -128,6 +139,7 @@ def test_success_that_is_not_true_fails() -> None:
 
 def test_summary_names_what_failed_in_one_line() -> None:
     failed = verdict(result(NOTE, False, element_count=10, unexpected_count=1))
-    line = summary(Judged("bronze.parcels", 3, failed, None, 1.0))
+    version = Commit(3, "WRITE", 0, True, None, None)
+    line = summary(Judged("bronze.parcels", Pin(version), failed, None, 1.0, "0f"))
     assert line.startswith("fail: bronze.parcels version 3: not_null(note) [expect_column_values_to_not_be_null]")
     assert "\n" not in line

@@ -18,6 +18,8 @@ from tidemark.cli import (
     schemas,
     services,
     settings,
+    status,
+    trust,
     upkeep,
     watch,
 )
@@ -26,6 +28,7 @@ from tidemark.errors import TidemarkError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 for group in (
     services,
+    status,
     demo,
     contracts,
     produce,
@@ -35,6 +38,7 @@ for group in (
     watch,
     backfill,
     quality,
+    trust,
     quarantine,
     redis,
     schemas,

@@ -1,0 +1,66 @@
+"""Every kind of defect is found by a named check, at the first layer that can see it; clean tables raise none."""
+
+from collections.abc import Iterator
+
+import pytest
+from pyspark.sql import SparkSession
+
+from expectations.judging import judge_version
+from expectations.pinned import pinned
+from expectations.report import Judged
+from expectations.suites import gated_table
+from expectations.suites.gated import GatedTable
+from expectations.suites.silver import silver_table
+from tests.gated import interpreted, not_met
+from tests.seeded import DEFECTS, TABLES, Seeded, lake
+from tidemark.contracts import read_contracts
+from tidemark.settings import Settings
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick(spark: SparkSession) -> Iterator[None]:
+    with interpreted(spark):
+        yield
+
+
+@pytest.fixture
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(home=tmp_path_factory.mktemp("lake"))
+
+
+def judged(spark: SparkSession, settings: Settings, name: str) -> Judged:
+    table = gated(settings, name)
+    return judge_version(spark, settings, table, pinned(settings, table))
+
+
+def gated(settings: Settings, name: str) -> GatedTable:
+    contracts = read_contracts(settings.contracts_dir)
+    if name == "silver.stg_payments":
+        return silver_table("stg_payments", contracts["card_payments"])
+    layer, own_name = name.split(".", 1)
+    return gated_table(layer, own_name, contracts)
+
+
+def test_at_least_twenty_kinds_of_defects_are_seeded() -> None:
+    kinds = [kind for seeded in DEFECTS.values() for kind in seeded.found_by]
+    assert len(kinds) == len(set(kinds)) >= 20
+    assert {seeded.table for seeded in DEFECTS.values()} == set(TABLES)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_of_a_clean_table_nothing_is_said(spark: SparkSession, settings: Settings, table: str) -> None:
+    lake(settings, table)
+    found = judged(spark, settings, table)
+    assert not_met(found) == set()
+    assert found.rows == 400
+
+
+@pytest.mark.parametrize("seeded", DEFECTS.values(), ids=DEFECTS)
+def test_each_defect_is_found_by_its_check_and_no_other(
+    spark: SparkSession, settings: Settings, seeded: Seeded
+) -> None:
+    rows = lake(settings, seeded.table, seeded.spoil, **seeded.write)
+    seeded.afterwards(settings, rows)
+    assert not_met(judged(spark, settings, seeded.table)) == {*seeded.found_by.values(), *seeded.also}
