@@ -28,6 +28,7 @@ STAGED = (
 BY_TIME = ("fct_rides_hourly", "fct_product_sales_daily", "fct_sensor_health", "fct_service_errors")
 BY_KEY = ("fct_rides", "fct_sessions", "dim_customers", "dim_products")
 INCREMENTAL = (*(f"silver/{name}" for name in STAGED), *(f"gold/{name}" for name in (*BY_TIME, *BY_KEY)))
+ONE_OF_EACH_KIND = ("silver/stg_rides", "gold/fct_rides_hourly", "gold/fct_rides")  # by key, by time, by keys touched
 MODELS = (*INCREMENTAL, "gold/fct_fraud_alerts")  # which is made anew by each build
 AGAIN = FIRST + timedelta(minutes=30)  # within the overlap of an increment
 DAMAGED = ("fct_rides_hourly", "fct_sessions", "dim_customers")
@@ -67,8 +68,8 @@ def played(warehouse: Warehouse, lake: Lake) -> Story:
     _second_chapter(lake)
     warehouse.build("run", *NO_OVERLAP)
     second = lake.tables(MODELS)
-    warehouse.build("run")
-    again, rewritten = lake.tables(MODELS), {model: lake.written(model) for model in INCREMENTAL}
+    warehouse.build("run", "--select", *(model.split("/")[1] for model in ONE_OF_EACH_KIND))
+    again, rewritten = lake.tables(MODELS), {model: lake.written(model) for model in ONE_OF_EACH_KIND}
     warehouse.build("run", "--full-refresh")
     refreshed = lake.tables(MODELS)
     _damage(lake)
