@@ -23,10 +23,12 @@ help: ## Show this
 	  /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ Set-up (every target does its own; these are for doing it ahead)
-.PHONY: setup setup-streams
-setup: setup-streams .venv-airflow/.stamp ## Everything: the lakehouse's environment, the jars, Airflow's environment
+.PHONY: setup environments setup-streams
+setup: environments .jars/classes.jsa ## Everything, and an archive of classes, from which Spark starts in half the time
 
-setup-streams: .venv/.stamp jars .jars/classes.jsa redis ## What Kafka, the streams and the warehouse need: no Airflow
+environments: setup-streams .venv-airflow/.stamp ## The lakehouse's environment, the jars, Airflow's environment
+
+setup-streams: .venv/.stamp jars redis ## What Kafka, the streams and the warehouse need: no Airflow
 
 .PHONY: machine
 machine:
@@ -69,7 +71,8 @@ browser: | machine
 jars: | machine
 	@streaming/jvm/fetch.sh
 
-# JVMs that start from it start in half the time; Java passes over one that does not fit to its jars.
+# It takes a minute, so nobody who only wants to start something waits for it; without it, or where it does not fit to
+# the jars any more, Java starts as ever.
 .jars/classes.jsa: .venv/.stamp $(shell find streaming/jvm -name '*.java' -o -name pom.xml -o -name jars.sha256) | jars
 	@$(RUN)/python -m streaming.class_archive
 
@@ -95,10 +98,10 @@ jars: | machine
 
 ##@ Run
 .PHONY: demo up down status stream-up stream-down dbt
-demo: setup ## Start everything, produce events, land, build and prove them, and show the result
+demo: environments ## Start everything, produce events, land, build and prove them, and show the result
 	@$(TIDEMARK) demo
 
-up: setup ## Start everything and return when it is ready
+up: environments ## Start everything and return when it is ready
 	@$(TIDEMARK) up
 
 down: ## Stop everything; no process is left

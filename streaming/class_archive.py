@@ -44,7 +44,8 @@ def main() -> None:
 def _write(settings: Settings, archive: Path) -> None:
     """Run a warehouse that writes the archive when it ends."""
     make_folders(folder(settings))
-    only_its_jvm = {"SPARK_SUBMIT_OPTS": f"-XX:ArchiveClassesAtExit={archive.absolute()}"}
+    # One compiler is enough for so little.
+    only_its_jvm = {"SPARK_SUBMIT_OPTS": f"-XX:ArchiveClassesAtExit={archive.absolute()} -XX:TieredStopAtLevel=1"}
     log = settings.home / "warehouse.log"
     with log.open("wb") as told, ExitStack() as held:
         command = warehouse_command(settings)
