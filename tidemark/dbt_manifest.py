@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tidemark.contracts import read_contracts
 from tidemark.errors import TidemarkError
@@ -15,15 +16,15 @@ def places(settings: Settings) -> dict[str, str]:
     """Give the variables that keep dbt's state under the home, and that say which contracts it has models of."""
     return {
         "TIDEMARK_DBT_CONTRACTS": " ".join(read_contracts(settings.contracts_dir)),
-        "DBT_TARGET_PATH": str(_target(settings)),
+        "DBT_TARGET_PATH": str(_state(settings) / "target"),
         "DBT_LOG_PATH": str(settings.logs / "dbt"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 
 
 def manifest(settings: Settings) -> Path:
-    """Say where dbt writes what the project has; Airflow's tasks are made from it."""
-    return _target(settings) / "manifest.json"
+    """Say where it stands what the project has; Airflow's tasks are made from it."""
+    return _state(settings) / "project" / "manifest.json"
 
 
 def write_manifest(settings: Settings) -> None:
@@ -39,9 +40,14 @@ def write_manifest(settings: Settings) -> None:
     if written.exists() and written.stat().st_mtime > newest:
         return
     own = {"DBT_PROJECT_DIR": str(PROJECT), "DBT_PROFILES_DIR": str(PROJECT)} | places(settings)
-    done = subprocess.run([program(), "parse"], env=os.environ | own, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise TidemarkError(f"dbt can't read its project:\n{done.stdout[-2000:]}", "mend what the lines above say")
+    written.parent.mkdir(parents=True, exist_ok=True)
+    # dbt writes it piece by piece, at every run: whoever reads it meanwhile finds half of it.
+    with TemporaryDirectory(dir=_state(settings)) as folder:
+        command = [program(), "parse", "--target-path", folder]
+        done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise TidemarkError(f"dbt can't read its project:\n{done.stdout[-2000:]}", "mend what the lines above say")
+        Path(folder, "manifest.json").rename(written)
 
 
 def program() -> str:
@@ -49,5 +55,5 @@ def program() -> str:
     return str(ROOT / ".venv" / "bin" / "dbt")
 
 
-def _target(settings: Settings) -> Path:
-    return settings.home.absolute() / "dbt" / "target"
+def _state(settings: Settings) -> Path:
+    return settings.home.absolute() / "dbt"

@@ -125,6 +125,7 @@ def _sums(series: _Series) -> Survey:
 
 def _times(series: _Series) -> Survey:
     at = quoted(series.at)
+    # The greatest date itself Delta takes from its log, and in a warehouse it fails to.
     step = f"date_trunc('{series.step}', {at})"
     length = {"HOUR": 3600, "DAY": 86400}[series.step]
     span = f"(unix_seconds(max({step})) - unix_seconds(min({step}))) / {length}"
@@ -135,7 +136,7 @@ def _times(series: _Series) -> Survey:
         SELECT
             1 + {span} - size(collect_set({step})) AS _missing,
             coalesce(100.0D * (coalesce({whole}, 0) - {week_ago}) / nullif({week_ago}, 0), 0) AS _week_change
-        FROM {{judged}} CROSS JOIN (SELECT max({at}) AS newest FROM {{judged}})
+        FROM {{judged}} CROSS JOIN (SELECT max({step}) AS newest FROM {{judged}})
         WHERE {at} > newest - INTERVAL 9 DAYS
     """
     return Survey(query, ("_missing", "_week_change"))
