@@ -20,8 +20,8 @@ from great_expectations.data_context.types.resource_identifiers import (
     ValidationResultIdentifier,
 )
 
-from expectations.verdict import MASK
 from tidemark.locks import exclusive
+from tidemark.quarantine import MASK
 from tidemark.settings import Settings
 
 KEPT = 50  # validations of each table, the newest

@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from tidemark.quarantine import MASK
+
 Severity = Literal["fail", "warn"]
 Outcome = Literal["pass", "warn", "fail"]
 Result = Mapping[str, Any]
-
-MASK = "***"
 
 _SHOWN = 5
 
@@ -29,9 +29,8 @@ class Declared:
     severity: Severity
     is_required: bool = False  # a column of nothing but nulls fails, whatever the check tolerates
     unit: str = ""  # of the value that is observed
-    rows: str = (
-        ""  # which rows are not as expected, as a condition in Spark's SQL; `{rows}` in it is all that are judged
-    )
+    # Which rows are not as expected, as a condition in Spark's SQL; `{rows}` in it is all that are judged.
+    rows: str = ""
     of_settled: bool = False  # among the settled rows, good or bad; else among those that are judged
 
     def to_meta(self) -> dict[str, Any]:

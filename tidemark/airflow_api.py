@@ -31,9 +31,13 @@ class AirflowApi:
         answer = self._send("POST", "/auth/token", {"username": ADMIN, "password": admin_password(settings)})
         self._session.headers["Authorization"] = f"Bearer {answer['access_token']}"
 
-    def unpause(self, dag_id: str, *, let_run: bool = True) -> None:
-        """Let a DAG run, or no longer."""
-        self._send("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": not let_run})
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG run."""
+        self._send("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
+
+    def pause(self, dag_id: str) -> None:
+        """Let a DAG's runs wait, and schedule none."""
+        self._send("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": True})
 
     def is_paused(self, dag_id: str) -> bool:
         """Tell whether a DAG is paused: what is triggered waits, and nothing is scheduled."""

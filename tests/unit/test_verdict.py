@@ -7,8 +7,9 @@ import pytest
 
 from expectations.pinned import Pin
 from expectations.report import Judged, summary
-from expectations.verdict import MASK, Declared, Verdict, judge
+from expectations.verdict import Declared, Verdict, judge
 from tidemark.ledger import Commit
+from tidemark.quarantine import MASK
 
 pytestmark = pytest.mark.unit
 
