@@ -6,59 +6,19 @@ settings. `docs/settings.md` is made from the descriptions below, by `tidemark s
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from typing import Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError
+from pydantic_settings import SettingsConfigDict
 
 from tidemark.errors import TidemarkError
+from tidemark.port_settings import PortSettings
+from tidemark.setting_types import Lake, RedisUrl, RegistryUrl
 
 ROOT = Path(__file__).resolve().parents[1]
 
-_LAST_PORT = 65_535
 
-
-def _port(port: int, info: ValidationInfo) -> int:
-    offset = info.data.get("port_offset", 0)
-    if not 1 <= port <= _LAST_PORT - offset:
-        raise ValueError(f"allowed is 1 to {_LAST_PORT - offset}, since TIDEMARK_PORT_OFFSET is {offset}")
-    return port
-
-
-def _lake(root: str) -> str:
-    if "://" in root and not root.startswith("file://"):
-        reason = "two JVMs commit to one table, and an object store without an arbiter loses commits"
-        raise ValueError(f"allowed is a path on this machine or a mounted one: {reason}")
-    return root.removeprefix("file://")
-
-
-def _redis(url: str) -> str:
-    if url and not (url.startswith(("redis://", "rediss://")) and _has_a_place(url)):
-        raise ValueError("allowed is redis://[[user]:password@]host[:port][/database], or rediss:// for TLS")
-    return url
-
-
-def _registry(url: str) -> str:
-    if url and not (url.startswith(("http://", "https://")) and _has_a_place(url)):
-        raise ValueError("allowed is http://[user:password@]host[:port][/path], or https://")
-    return url
-
-
-def _has_a_place(url: str) -> bool:
-    try:
-        return bool(urlsplit(url).hostname) and urlsplit(url).port != 0
-    except ValueError:  # its text would have a part of the password
-        return False
-
-
-Port = Annotated[int, AfterValidator(_port)]
-RegistryUrl = Annotated[str, AfterValidator(_registry)]
-RedisUrl = Annotated[str, AfterValidator(_redis)]
-Lake = Annotated[str, AfterValidator(_lake)]
-
-
-class Settings(BaseSettings):
+class Settings(PortSettings):
     """All settings, frozen."""
 
     model_config = SettingsConfigDict(env_prefix="TIDEMARK_", frozen=True, extra="ignore")
@@ -77,22 +37,6 @@ class Settings(BaseSettings):
     )
 
     host: str = Field("127.0.0.1", description="The address that every service binds to.")
-    port_offset: int = Field(
-        0, ge=0, le=50_000, description="Added to every port, so that two copies run side by side."
-    )
-    base_kafka_port: Port = Field(9092, alias="TIDEMARK_KAFKA_PORT", description="Kafka's clients.")
-    base_controller_port: Port = Field(9093, alias="TIDEMARK_CONTROLLER_PORT", description="Kafka's controller.")
-    base_thrift_port: Port = Field(10000, alias="TIDEMARK_THRIFT_PORT", description="SQL: dbt, BI tools, beeline.")
-    base_connect_port: Port = Field(
-        15002, alias="TIDEMARK_CONNECT_PORT", description="Spark Connect: batch jobs, gates."
-    )
-    base_airflow_port: Port = Field(8080, alias="TIDEMARK_AIRFLOW_PORT", description="Airflow's UI and REST API.")
-    base_streams_port: Port = Field(9108, alias="TIDEMARK_STREAMS_PORT", description="The streams' health and metrics.")
-    base_registry_port: Port = Field(8081, alias="TIDEMARK_REGISTRY_PORT", description="The embedded schema registry.")
-    base_redis_port: Port = Field(6379, alias="TIDEMARK_REDIS_PORT", description="The embedded Redis.")
-    base_log_port: Port = Field(8793, alias="TIDEMARK_AIRFLOW_LOG_PORT", description="Airflow's task logs.")
-    base_trigger_log_port: Port = Field(8794, alias="TIDEMARK_AIRFLOW_TRIGGER_LOG_PORT", description="Triggerer logs.")
-
     kafka_bootstrap: str = Field("", description="Kafka's address; empty: the embedded broker.")
     topic_partitions: int = Field(2, ge=1, le=1000, description="Partitions of a topic that Tidemark creates.")
 
@@ -129,46 +73,6 @@ class Settings(BaseSettings):
             raise TidemarkError(
                 _explained(error), "correct or unset the variable, then run the command again"
             ) from None
-
-    @cached_property
-    def kafka_port(self) -> int:
-        return self.base_kafka_port + self.port_offset
-
-    @cached_property
-    def controller_port(self) -> int:
-        return self.base_controller_port + self.port_offset
-
-    @cached_property
-    def thrift_port(self) -> int:
-        return self.base_thrift_port + self.port_offset
-
-    @cached_property
-    def connect_port(self) -> int:
-        return self.base_connect_port + self.port_offset
-
-    @cached_property
-    def airflow_port(self) -> int:
-        return self.base_airflow_port + self.port_offset
-
-    @cached_property
-    def streams_port(self) -> int:
-        return self.base_streams_port + self.port_offset
-
-    @cached_property
-    def registry_port(self) -> int:
-        return self.base_registry_port + self.port_offset
-
-    @cached_property
-    def redis_port(self) -> int:
-        return self.base_redis_port + self.port_offset
-
-    @cached_property
-    def airflow_log_port(self) -> int:
-        return self.base_log_port + self.port_offset
-
-    @cached_property
-    def airflow_trigger_log_port(self) -> int:
-        return self.base_trigger_log_port + self.port_offset
 
     @cached_property
     def bootstrap(self) -> str:
