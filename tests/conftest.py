@@ -29,3 +29,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = streams_session(Settings(home=tmp_path_factory.mktemp("spark"), streams_memory="1g"))
     yield session
     session.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest begin: of two workers, none shall be left with one of them at the end."""
+    order = {name: number for number, name in enumerate(("e2e", "services", "spark", "unit"))}
+    items.sort(key=lambda item: order.get(item.path.parent.name, len(order)))

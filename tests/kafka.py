@@ -1,23 +1,27 @@
 """A real Kafka broker for tests: one KRaft node on loopback, in a folder of its own."""
 
 import itertools
+import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tidemark.port_settings import PortSettings
 from tidemark.settings import ROOT, Settings
 from tidemark.topics import Topics
 
 _READY_WITHIN = 30.0
 _STOPPED_WITHIN = 20.0
+_FIRST_PORT, _PORTS_OF_A_WORKER = 12_000, 5_000
 _CLUSTER = "dGlkZW1hcmstdGVzdHMtMQ"  # 16 bytes in base64: what Kafka wants of a cluster's id
 _JVM = ("-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto")
 
@@ -135,12 +139,24 @@ def kafka_jars() -> Path:
 
 
 def free_ports(count: int) -> Sequence[int]:
-    """Find ports that nobody listens on; all are held until the last is found, so none is given twice."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
+    """Find ports that nobody listens on, below those that the system gives to clients and apart from other workers'."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = _FIRST_PORT + worker % 4 * _PORTS_OF_A_WORKER
+    with ExitStack() as held:  # all are held until the last is found, so none is given twice
+        found: list[int] = []
+        for port in random.sample(range(first, first + _PORTS_OF_A_WORKER), _PORTS_OF_A_WORKER):
+            if len(found) == count:
+                break
+            with suppress(OSError):
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                found.append(port)
+        return found
+
+
+def own_ports() -> dict[str, int]:
+    """Give each setting that is a port one that nobody listens on."""
+    names = [str(field.alias) for field in PortSettings.model_fields.values() if field.alias]
+    return dict(zip(names, free_ports(len(names)), strict=True))
 
 
 def dies_with_us() -> list[str]:

@@ -16,7 +16,7 @@ import psutil
 import requests
 from confluent_kafka import Producer
 
-from tests.kafka import free_ports
+from tests.kafka import own_ports
 from tests.streams import wait_until
 from tidemark import ops_tables
 from tidemark.airflow_api import AirflowApi
@@ -27,10 +27,6 @@ from tidemark.settings import ROOT, Settings
 
 CONTRACTS = ("ride_events", "sales_events")  # those that silver and gold are made of
 
-_PORTS = (
-    *("KAFKA", "CONTROLLER", "THRIFT", "CONNECT", "AIRFLOW", "STREAMS", "REGISTRY", "REDIS"),
-    *("AIRFLOW_LOG", "AIRFLOW_TRIGGER_LOG"),
-)
 _BEAT = timedelta(seconds=5)  # at least, between two of a scheduler
 _ENDED = ("success", "failed")
 
@@ -39,7 +35,7 @@ class Lakehouse:
     """Its own contracts are copies, so that a test may change them."""
 
     def __init__(self, home: Path) -> None:
-        ports = {f"TIDEMARK_{name}_PORT": str(port) for name, port in zip(_PORTS, free_ports(len(_PORTS)), strict=True)}
+        ports = {name: str(port) for name, port in own_ports().items()}
         self.home = home
         self.contracts = home / "contracts"
         self.contracts.mkdir(parents=True)
