@@ -16,6 +16,7 @@ from confluent_kafka.schema_registry.common._httpx_compat import httpx
 from tidemark.avro_schemas import avro_schema
 from tidemark.contracts import Contract
 from tidemark.errors import TidemarkError
+from tidemark.schema_references import with_definitions
 from tidemark.settings import Settings, without_password
 from tidemark.writers import Writer, writer_of
 
@@ -64,7 +65,7 @@ class Registry:
             if error.http_status_code == _NOT_FOUND:
                 return None
             raise self._away(error) from None
-        text = str(schema.schema_str) if schema.schema_type == "AVRO" else json.dumps(schema.schema_type)
+        text = self._text(schema) if schema.schema_type == "AVRO" else json.dumps(schema.schema_type)
         self._keep(schema_id, text)
         return writer_of(contract, schema_id, text)
 
@@ -107,6 +108,25 @@ class Registry:
                 return False
             raise
         return True
+
+    def _text(self, schema: Schema) -> str:
+        """Give a schema with all that it refers to in its place."""
+        referred: dict[tuple[str, int], str] = {}
+        untried = list(schema.references or [])
+        while untried:
+            each = untried.pop()
+            subject, version = str(each.subject), int(each.version or 0)
+            if (subject, version) not in referred:
+                found = self._referred(subject, version)
+                referred[subject, version] = str(found.schema_str)
+                untried += found.references or []
+        return with_definitions(str(schema.schema_str), referred.values()) if referred else str(schema.schema_str)
+
+    def _referred(self, subject: str, version: int) -> Schema:
+        try:
+            return self._ask(lambda: self._client.get_version(subject, version)).schema
+        except SchemaRegistryError as error:
+            raise self._away(error) from None  # the registry had it when the schema was registered
 
     def _keep(self, schema_id: int, schema: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

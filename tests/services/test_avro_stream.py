@@ -4,12 +4,12 @@ import json
 import re
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from pyspark.errors import StreamingQueryException
@@ -48,11 +48,11 @@ class House:
         self.schema = avro_schema(self.contract)
         Registry(self.settings).ensure(self.contract)
 
-    def written(self, schema: dict[str, Any], *payments: Row) -> list[bytes]:
+    def written(self, schema: dict[str, Any], *payments: Row, refers_to: Sequence[SchemaReference] = ()) -> list[bytes]:
         """Write payments as a real producer does, which registers its schema first."""
         client = SchemaRegistryClient({"url": self.registry.url})
         client.set_compatibility(subject_of(self.contract), "NONE")  # what an unkind producer would have
-        serializer = AvroSerializer(client, json.dumps(schema))
+        serializer = AvroSerializer(client, Schema(json.dumps(schema), "AVRO", list(refers_to)))
         context = SerializationContext(self.contract.topic, MessageField.VALUE)
         values = [serializer(payment, context) for payment in payments]
         client.set_compatibility(subject_of(self.contract), self.contract.compatibility)
@@ -90,6 +90,14 @@ def payment(name: str, **changes: Any) -> Row:
     return made | changes
 
 
+def referring(house: House) -> tuple[dict[str, Any], Row]:
+    """Give a schema that names a type of another subject, and a payment of it."""
+    till = {"type": "record", "name": "Till", "namespace": "shops", "fields": [{"name": "number", "type": "int"}]}
+    SchemaRegistryClient({"url": house.registry.url}).register_schema("shops.Till", Schema(json.dumps(till), "AVRO"))
+    schema = house.schema | {"fields": [{"name": "till", "type": "shops.Till"}, *house.schema["fields"]]}
+    return schema, payment("referring", till={"number": 7})
+
+
 @pytest.fixture
 def house(tmp_path: Path, kafka: Broker, registry: RegistryServer, spark: SparkSession) -> House:
     return House(tmp_path, kafka, registry, spark)
@@ -107,9 +115,10 @@ def test_schemas_of_every_age_in_one_batch_are_each_read_by_their_own(house: Hou
     bare.pop("ride_event_id")
     values = house.written(older, bare) + house.written(house.schema, payment("own", ride_event_id="r1"))
     values += house.written(newer, payment("new", tip=1.0)) + house.written(other, bare | {"amount": "2.50"})
+    values += house.written(*referring(house), refers_to=[SchemaReference("shops.Till", "shops.Till", 1)])
     before = house.refusals()
     house.send([*values, b"\x00" + (10**6).to_bytes(4, "big") + b"\x02"])
-    assert sorted(map(str, house.land().values())) == ["['type:amount']", "['unknown_schema']", "[]", "[]", "[]"]
+    assert sorted(map(str, house.land().values())) == ["['type:amount']", "['unknown_schema']", *["[]"] * 4]
     grew = {reason: count - before.get(reason, 0) for reason, count in house.refusals().items()}
     assert grew == {"type": 1, "unknown_schema": 1, "missing": 0, "not_object": 0}
     # The contract follows: its column appears, and is null where it was not known
@@ -118,7 +127,7 @@ def test_schemas_of_every_age_in_one_batch_are_each_read_by_their_own(house: Hou
     house.send(house.written(newer, payment("newest", tip=2.0)))
     assert house.land(grown)["newest"] == []
     tips = {row["payment_id"]: row["tip"] for row in rows(house.settings, house.contract) if row["payment_id"]}
-    assert tips == {"old": None, "own": None, "new": None, "newest": 2.0}
+    assert tips == {"old": None, "own": None, "new": None, "referring": None, "newest": 2.0}
 
 
 def test_a_new_schema_is_read_without_a_restart(house: House) -> None:

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 from typer.testing import CliRunner
 
 from tests.redis_server import RedisServer, running_redis, with_redis
-from tidemark.cli import app
+from tidemark.cli import command_line
 from tidemark.errors import TidemarkError
 from tidemark.redis_hashes import PRODUCT_SALES, Hashes, RedisTrouble, newest_windows, rebuild_by_hand
 from tidemark.services import settings_environment
@@ -142,11 +142,11 @@ def test_the_command_writes_every_hash_and_says_so(
     with pytest.raises(TidemarkError, match="there is no table yet"):
         rebuild_by_hand(settings, PRODUCT_SALES)
     land(settings, window("p1", 0), window("p2", 5))
-    said = CliRunner().invoke(app, ["redis", "rebuild"]).stdout
+    said = CliRunner().invoke(command_line(), ["redis", "rebuild"]).stdout
     assert said == "product_sales: 2 hashes product:* written; the newest window ends 2026-01-31T12:10:00Z\n"
     first = server.hashes("product")
     server.client.flushall()
-    (found,) = json.loads(CliRunner().invoke(app, ["redis", "rebuild", "--json"]).stdout)
+    (found,) = json.loads(CliRunner().invoke(command_line(), ["redis", "rebuild", "--json"]).stdout)
     assert found["hashes"] == len(first) == 2
     assert server.hashes("product") == first
 

@@ -1,6 +1,7 @@
 """A look at the streams with a real Kafka, real tables and the streams' own health page; a restart by supervisord."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,23 @@ from typer.testing import CliRunner
 from streaming.health import serve_health
 from streaming.host import StreamState
 from streaming.streams.bronze import BronzeStream
+from tests.exposition import Exposition
 from tests.kafka import Broker, free_ports
 from tests.streams import land, ride, ride_contract, send, settings_in
 from tidemark import lifecycle
-from tidemark.cli import app
+from tidemark.cli import command_line
+from tidemark.contracts import Contract
 from tidemark.incidents import Finding, remember
+from tidemark.metric_sources.kafka import Kafka
+from tidemark.prove import prove
 from tidemark.services import settings_environment
 from tidemark.settings import Settings
 from tidemark.supervisor import Supervisor
 from tidemark.watch import findings, last_look, looked, mend
 
 pytestmark = pytest.mark.services
+
+WEEK = 7 * 24 * 3600  # seconds
 
 
 @pytest.fixture
@@ -35,14 +42,14 @@ def in_environment(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def watched() -> tuple[int, dict[str, Any]]:
-    done = CliRunner().invoke(app, ["watch", "--json"])
+    done = CliRunner().invoke(command_line(), ["watch", "--json"])
     return done.exit_code, json.loads(done.stdout or "{}")
 
 
 def test_a_stream_that_takes_nothing_is_stuck_until_it_goes_on(
     tmp_path: Path, kafka: Broker, spark: SparkSession, in_environment: Any
 ) -> None:
-    contract = ride_contract(tmp_path / "contracts", kafka.topic(partitions=2))
+    contract = ride_contract(tmp_path / "contracts", kafka.topic(partitions=2, retention_ms=str(WEEK * 1000)))
     (port,) = free_ports(1)
     ours = {"contracts_dir": tmp_path / "contracts", "TIDEMARK_STREAMS_PORT": port}
     settings = settings_in(tmp_path / "home", kafka, **ours)
@@ -50,6 +57,9 @@ def test_a_stream_that_takes_nothing_is_stuck_until_it_goes_on(
     stream = BronzeStream(contract, settings)
     send(kafka, contract.topic, [*map(ride, range(9)), b"no ride"])
     land(stream, spark)
+    pending = Pending(settings, contract)
+    first = pending.look()
+    assert pending.behind == 0 and abs(first - time.time() - WEEK) < 60
     code, look = watched()
     assert (code, [each["kind"] for each in look["incidents"]]) == (1, ["process_stopped"])
     with serve_health(settings, [StreamState(stream, "running")]):
@@ -67,8 +77,29 @@ def test_a_stream_that_takes_nothing_is_stuck_until_it_goes_on(
             return [each.kind for each in findings(look, settings)]
 
         assert found() == ["stuck"]
+        assert (pending.look(), pending.behind) == (first, 5)
+        prove(settings, contract, wait_seconds=0)
+        assert first < pending.look() < first + 60, "the first ten are proven, five wait"
         land(stream, spark)
         assert found() == []
+        prove(settings, contract)
+        assert (pending.look(), pending.behind) == (0, 0)
+
+
+class Pending:
+    """What the exporter tells of a contract's topic."""
+
+    def __init__(self, settings: Settings, contract: Contract) -> None:
+        self._kafka = Kafka(settings, {contract.id: contract})
+        self._contract = contract
+        self.behind: float | None = None
+
+    def look(self) -> float:
+        """Look at how far bronze is behind; give when the first unproven record may be forgotten, 0: there is none."""
+        found = Exposition(self._kafka.look(datetime.now(UTC)))
+        contract = self._contract
+        self.behind = found.value("stream_behind_offsets", stream=contract.bronze_query, topic=contract.topic)
+        return found.value("source_expires_timestamp_seconds", contract=contract.id) or 0
 
 
 def test_who_could_not_look_says_nothing_of_incidents(tmp_path: Path, in_environment: Any) -> None:

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from tidemark import commands
-from tidemark.cli import app
+from tidemark.cli import GROUPS, command_line
 from tidemark.settings import ROOT
 
 pytestmark = pytest.mark.unit
@@ -31,6 +31,7 @@ LINES = [
     (commands.replay("rides", "range", "--dry-run"), "replay rides --reason range --dry-run"),
     (commands.recompute(DAY), "recompute 2025-01-02"),
     (commands.dbt_build("silver"), "dbt build --select silver"),
+    ([*commands.dbt_of_what_changed(), "build"], "dbt --changed build"),
     (
         commands.backfill("plan", DAY, DAY, "exports", ["rides", "sales"]),
         "backfill plan --from 2025-01-02 --to 2025-01-02 --source exports --path . rides sales",
@@ -47,12 +48,12 @@ def test_each_command_is_its_words(line: list[str], words: str) -> None:
 def test_each_command_is_tested_here() -> None:
     public = [name for name, made in vars(commands).items() if isfunction(made) and not name.startswith("_")]
     assert {line[1] for line, _ in LINES} | {"job"} == {name.split("_")[0] for name in public}
-    assert len(public) == 14
+    assert len(public) == 15
 
 
 @pytest.mark.parametrize(("line", "words"), LINES)
 def test_the_command_line_takes_the_words(line: list[str], words: str) -> None:
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(command_line())
     assert isinstance(group, TyperGroup)
     _, name, *arguments = line
     context = group.commands[name].make_context(name, list(arguments))  # raises where it does not
@@ -75,3 +76,13 @@ def test_a_job_runs_in_this_environment() -> None:
 
 def test_a_command_is_a_list_so_no_shell_reads_its_words() -> None:
     assert commands.compact("rides; rm -rf ~", DAY)[2] == "rides; rm -rf ~"
+
+
+def test_each_command_is_found_by_its_name_alone() -> None:
+    everything = typer.main.get_command(command_line())
+    assert isinstance(everything, TyperGroup)
+    assert everything.commands.keys() == {name for names in GROUPS.values() for name in names}
+    for name in everything.commands:
+        alone = typer.main.get_command(command_line([name]))
+        assert isinstance(alone, TyperGroup)
+        assert name in alone.commands

@@ -7,7 +7,7 @@ import yaml
 from typer.testing import CliRunner
 
 from tests.gated import quarantined, ride, write_bronze, write_silver
-from tidemark.cli import app
+from tidemark.cli import command_line
 from tidemark.contracts import read_contract, read_contracts
 from tidemark.profile import profile_of
 from tidemark.settings import Settings
@@ -61,7 +61,7 @@ def test_the_command_prints_what_a_contract_takes(
 ) -> None:
     rides(settings)
     monkeypatch.setenv("TIDEMARK_HOME", str(tmp_path))
-    printed = CliRunner().invoke(app, ["profile", "bronze.ride_events"])
+    printed = CliRunner().invoke(command_line(), ["profile", "bronze.ride_events"])
     assert printed.exit_code == 0, printed.output
     assert printed.stdout.startswith("# Proposed from 100 rows of bronze.ride_events, version 0")
     (tmp_path / "parcels.yaml").write_text(HEAD + printed.stdout)
@@ -99,4 +99,4 @@ def test_without_rows_there_is_nothing_to_propose(
 ) -> None:
     write_bronze(settings, "ride_events", [quarantined(1)])
     monkeypatch.setenv("TIDEMARK_HOME", str(settings.home))
-    assert said in str(CliRunner().invoke(app, ["profile", table]).exception)
+    assert said in str(CliRunner().invoke(command_line(), ["profile", table]).exception)

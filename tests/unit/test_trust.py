@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from tests.trusted import CERTIFICATE, NOW, trusted_lake
 from tidemark.charts import HEIGHT, OTHERS, held_back_chart, volume_chart
-from tidemark.cli import app
+from tidemark.cli import command_line
 from tidemark.lineage import manifest_edges
 from tidemark.settings import Settings
 from tidemark.trust import Trust, trust
@@ -26,7 +26,7 @@ TODAY = date(2026, 5, 14)
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings = Settings(home=tmp_path_factory.mktemp("trusted"))
-    trusted_lake(settings)
+    trusted_lake(settings, of="<b>")
     return settings
 
 
@@ -131,12 +131,12 @@ def in_lake(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
 
 
 def test_the_command_says_the_same_in_a_terminal_and_as_json(in_lake: CliRunner) -> None:
-    shown = in_lake.invoke(app, ["trust"])
+    shown = in_lake.invoke(command_line(), ["trust"])
     assert shown.exit_code == 0, shown.output
     assert "3 of 5 tables are proven and pass their gates" in shown.output
     tables = {
         f"{each['layer']}.{each['name']}": each
-        for each in json.loads(in_lake.invoke(app, ["trust", "--json"]).stdout)["tables"]
+        for each in json.loads(in_lake.invoke(command_line(), ["trust", "--json"]).stdout)["tables"]
     }
     assert {name: each["state"] for name, each in tables.items()}["bronze.customers"] == "fail"
     rides = tables["bronze.ride_events"]
@@ -146,7 +146,7 @@ def test_the_command_says_the_same_in_a_terminal_and_as_json(in_lake: CliRunner)
 
 
 def test_the_command_writes_the_page(in_lake: CliRunner, settings: Settings) -> None:
-    written = in_lake.invoke(app, ["trust", "--html"])
+    written = in_lake.invoke(command_line(), ["trust", "--html"])
     path = settings.home / "docs" / "trust" / "index.html"
     assert written.stdout.strip() == str(path)
     assert "What can be trusted" in path.read_text()

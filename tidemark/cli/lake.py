@@ -7,9 +7,6 @@ from typing import Annotated
 import typer
 
 from tidemark import commands
-from tidemark.adopt import adopt_topic
-from tidemark.contracts import find_contract, read_contracts
-from tidemark.settings import Settings
 
 topic = typer.Typer(no_args_is_help=True, help="Topics: what to do when one was recreated.")
 
@@ -68,6 +65,10 @@ def recompute(
 @topic.command()
 def adopt(contract: Contract) -> None:
     """Archive the table of a recreated topic and its checkpoint, and start anew: then restart the streams."""
+    from tidemark.adopt import adopt_topic
+    from tidemark.contracts import find_contract, read_contracts
+    from tidemark.settings import Settings
+
     settings = Settings.load()
     wanted = find_contract(read_contracts(settings.contracts_dir), contract)
     for line in adopt_topic(settings, wanted):
