@@ -1,4 +1,6 @@
-"""Measure ingest side by side: the tutorial way, this project, and the local ceiling. `python -m benchmarks.ingest`
+"""Measure ingest side by side: the tutorial, this project, and the local ceiling. `python -m benchmarks.ingest`
+
+`tidemark-avro` is this project again, with the same events in the Confluent wire format.
 
 Whole-process figures: the CPU of a contestant is that of its driver, its Python and its workers. Contestants take
 turns, so that a slow minute of the machine strikes all of them. Quote the medians.
@@ -17,21 +19,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+import orjson
 import psutil
 
-from benchmarks.load import fill, steady
+from benchmarks.load import Encode, fill, steady
 from benchmarks.report import Latency, Pass, written
 from benchmarks.tables import files_of, latencies
 from tests.kafka import running_broker
+from tests.registry import running_registry
+from tidemark.avro_records import avro_encoder
+from tidemark.contracts import read_contracts
+from tidemark.registry import Registry
 from tidemark.settings import ROOT, Settings
 from tidemark.topics import Topics
 
-CONTESTANTS = ("tutorial", "tidemark", "ceiling")
+CONTESTANTS = ("tutorial", "tidemark", "tidemark-avro", "ceiling")
 FOLLOWERS = ("tutorial", "tidemark")
+TOPICS = {False: "bench", True: "bench_avro"}  # whether it is Avro
 MEMORY = "3g"
 PARTITIONS = 2
 WARM_UP = 2  # passes: the JVM goes on compiling for longer than one
-TABLES = {"tutorial": "good", "tidemark": "lake/bronze/ride_events", "ceiling": "table"}
+BRONZE = "lake/bronze/ride_events"
+TABLES = {"tutorial": "good", "tidemark": BRONZE, "tidemark-avro": BRONZE, "ceiling": "table"}
 
 
 @dataclass
@@ -86,16 +95,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         (folder / "kafka").mkdir()
-        with running_broker(folder / "kafka") as broker, ExitStack() as running:
-            Topics(broker.bootstrap).ensure("bench", PARTITIONS)
-            fill(broker.bootstrap, "bench", arguments.records)
+        with ExitStack() as running:
+            broker = running.enter_context(running_broker(folder / "kafka"))
+            registry = running.enter_context(running_registry(folder / "registry")).url
+            _fill(broker.bootstrap, registry, arguments.records)
             contestants = {
-                each: running.enter_context(_started(each, broker.bootstrap, folder)) for each in CONTESTANTS
+                each: running.enter_context(_started(each, broker.bootstrap, registry, folder)) for each in CONTESTANTS
             }
             passes = _throughput(contestants, folder, arguments.records, arguments.passes)
             late = _latency(contestants, broker.bootstrap, folder, arguments.seconds, arguments.passes)
             memory = {each: contestants[each].peak_memory() for each in CONTESTANTS}
     written(ROOT / "benchmarks" / "results.md", arguments.records, passes, late, memory)
+
+
+def _fill(bootstrap: str, registry: str, records: int) -> None:
+    """Produce the same events twice: as JSON, and as Avro with the schema of their contract."""
+    own = read_contracts(ROOT / "contracts")["ride_events"].model_copy(update={"format": "avro", "topic": TOPICS[True]})
+    Registry(Settings(registry_url=registry)).ensure(own)
+    encoders: dict[bool, Encode] = {False: orjson.dumps, True: avro_encoder(own, registry)}
+    for is_avro, topic in TOPICS.items():
+        Topics(bootstrap).ensure(topic, PARTITIONS)
+        fill(bootstrap, topic, records, encode=encoders[is_avro])
 
 
 def _throughput(contestants: Mapping[str, Contestant], folder: Path, records: int, count: int) -> dict[str, list[Pass]]:
@@ -104,7 +124,7 @@ def _throughput(contestants: Mapping[str, Contestant], folder: Path, records: in
         for name, contestant in contestants.items():
             target = folder / f"{name}-{number}"
             cpu, began = contestant.cpu_seconds(), time.monotonic()
-            contestant.obey(f"pass bench {target}")
+            contestant.obey(f"pass {TOPICS[_is_avro(name)]} {target}")
             result = Pass(
                 seconds=time.monotonic() - began,
                 cpu_seconds=contestant.cpu_seconds() - cpu,
@@ -145,10 +165,11 @@ def _latency(
 
 
 @contextmanager
-def _started(name: str, bootstrap: str, folder: Path) -> Iterator[Contestant]:
-    environment = os.environ | {"BENCH_MEMORY": MEMORY, "BENCH_FOLDER": str(folder / name)}
+def _started(name: str, bootstrap: str, registry: str, folder: Path) -> Iterator[Contestant]:
+    own = {"BENCH_MEMORY": MEMORY, "BENCH_FOLDER": str(folder / name), "TIDEMARK_REGISTRY_URL": registry}
+    environment = os.environ | own | {"BENCH_FORMAT": "avro" if _is_avro(name) else "json"}
     jars = str(Settings.load().jars / "spark")
-    command = [sys.executable, "-m", f"benchmarks.contestants.{name}", bootstrap, jars]
+    command = [sys.executable, "-m", f"benchmarks.contestants.{name.partition('-')[0]}", bootstrap, jars]
     pipe = subprocess.PIPE
     with (folder / f"{name}.log").open("w") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=log, text=True)
@@ -158,6 +179,10 @@ def _started(name: str, bootstrap: str, folder: Path) -> Iterator[Contestant]:
         yield contestant
     finally:
         contestant.leave()
+
+
+def _is_avro(name: str) -> bool:
+    return name.endswith("-avro")
 
 
 def _peak_kilobytes(pid: int) -> int:

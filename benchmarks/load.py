@@ -2,7 +2,9 @@
 
 import random
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import orjson
 from confluent_kafka import Producer
@@ -10,7 +12,10 @@ from confluent_kafka import Producer
 _TYPES = ("requested", "started", "completed", "paid")
 
 
-def event(chance: random.Random, now: int) -> bytes:
+Encode = Callable[[dict[str, Any]], bytes]
+
+
+def event(chance: random.Random, now: int, encode: Encode = orjson.dumps) -> bytes:
     """Make one event; `now` in ms."""
     made = {
         "event_id": f"{chance.getrandbits(128):032x}",
@@ -19,17 +24,17 @@ def event(chance: random.Random, now: int) -> bytes:
         "amount": round(chance.random() * 60, 2),
         "ts": now,
     }
-    value = orjson.dumps(made)
+    value = encode(made)
     return value[:-20] if chance.randrange(100) == 0 else value
 
 
-def fill(bootstrap: str, topic: str, count: int, age: timedelta = timedelta()) -> None:
+def fill(bootstrap: str, topic: str, count: int, age: timedelta = timedelta(), encode: Encode = orjson.dumps) -> None:
     """Produce `count` events as fast as they can be made, all of them so old."""
     producer = _producer(bootstrap, linger=50)
     chance = random.Random(1)  # noqa: S311 - the same load each time
     for _ in range(count):
         now = time.time_ns() // 1_000_000 - round(age.total_seconds() * 1000)
-        _send(producer, topic, event(chance, now), now)
+        _send(producer, topic, event(chance, now, encode), now)
     producer.flush()
 
 

@@ -97,4 +97,5 @@ def _ratios(passes: Mapping[str, Sequence[Pass]], late: Mapping[str, Sequence[La
     p50 = {name: median(one.p50 for one in each) for name, each in late.items()}
     throughput = f"{cpu['tidemark'] / cpu['tutorial']:.1f}x the tutorial's, {cpu['tidemark'] / cpu['ceiling']:.2f} of"
     latency = f"1/{p50['tutorial'] / p50['tidemark']:.0f} of the tutorial's"
-    return [f"Throughput per CPU-second: {throughput} the ceiling's. Median latency: {latency}."]
+    avro = f"Avro: {cpu['tidemark-avro'] / cpu['tidemark']:.2f} of JSON's per CPU-second."
+    return [f"Throughput per CPU-second: {throughput} the ceiling's. {avro} Median latency: {latency}."]

@@ -1,4 +1,4 @@
-"""This project: the bronze stream as `streaming.run` runs it."""
+"""This project: the bronze stream as `streaming.run` runs it, of the format that BENCH_FORMAT names."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from tidemark.contracts import read_contracts
 from tidemark.settings import ROOT, Settings
 
 BOOTSTRAP = sys.argv[1]
-CONTRACT = read_contracts(ROOT / "contracts")["ride_events"]
+CONTRACT = read_contracts(ROOT / "contracts")["ride_events"].model_copy(update={"format": os.environ["BENCH_FORMAT"]})
 
 
 def settings_in(folder: Path) -> Settings:
