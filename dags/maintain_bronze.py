@@ -11,8 +11,6 @@ and log files that were copied are **cleaned**. `ops.maintenance` has a row for 
 * **It fails** when a compaction was not neutral: docs/runbooks/compaction-not-neutral.md.
 """
 
-from datetime import UTC, datetime
-
 from airflow.sdk import DAG
 from operators.command import DEFAULTS, CommandOperator
 
@@ -22,8 +20,7 @@ from tidemark.settings import Settings
 
 with DAG(
     dag_id="maintain_bronze",
-    schedule="*/30 * * * *",
-    start_date=datetime(2025, 1, 1, tzinfo=UTC),
+    schedule="*/30 * * * *",  # no start date: what has just been set up has nothing to keep yet
     catchup=False,
     max_active_runs=1,
     is_paused_upon_creation=False,

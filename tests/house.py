@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+from confluent_kafka import Producer
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
@@ -40,6 +41,14 @@ class House:
 
     def send(self, count: int, first: int = 0) -> None:
         send(self.broker, self.contract.topic, (ride(number) for number in range(first, first + count)))
+
+    def send_at(self, moments: list[datetime]) -> None:
+        """Send a record that is as old as its event for each of some moments."""
+        producer = Producer({"bootstrap.servers": self.broker.bootstrap, "log_level": 0})
+        for number, at in enumerate(moments):
+            ms = round(at.timestamp() * 1000)
+            producer.produce(self.contract.topic, ride(number, ts=ms), b"k", timestamp=ms)
+        assert producer.flush(30) == 0
 
     def land(self) -> None:
         land(self.stream(), self.spark)

@@ -1,7 +1,8 @@
 """Reconcile on real Kafka, Spark and Delta: what is found is repaired, by the warehouse, beside a running stream."""
 
 import threading
-from datetime import UTC, datetime
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ pytest_plugins = ("tests.warehouse",)
 pytestmark = pytest.mark.services
 
 RECORDS = 400
+CLOCKS_CHANGE = [date(2026, 3, 29), date(2026, 10, 25)]  # in Berlin these have 23 and 25 hours
 
 
 @pytest.fixture
@@ -57,6 +59,24 @@ def test_extra_rows_are_only_reported_until_told_to_remove_them(house: House) ->
     code, result = house.reconcile("--remove-extra")
     assert (code, result["left"]) == (0, {"twice": 0, "lost": 0, "altered": 0, "phantom": 0})
     assert house.verdict() == "proven"
+
+
+def test_days_on_which_clocks_change_are_reconciled_to_the_hour(
+    tmp_path: Path, kafka: Broker, spark: SparkSession, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")  # the jobs' own
+    house = House(tmp_path, kafka, spark, warehouse)
+    starts = [datetime(day.year, day.month, day.day, tzinfo=UTC) for day in CLOCKS_CHANGE]
+    hours = [start + timedelta(hours=hour, minutes=30) for start in starts for hour in range(-3, 27)]
+    house.send_at(hours)
+    house.land()
+    house.remove("true")
+    for start in starts:
+        code, result = house.job("reconcile", "--date", str(start.date()))
+        assert (code, result["repaired"]) == (0, 24)
+    restored = DeltaTable(house.path).to_pyarrow_table(columns=["event_time"]).column(0).to_pylist()
+    wanted = Counter(at for at in hours if any(at.date() == start.date() for start in starts))
+    assert Counter(at.astimezone(UTC) for at in restored) == wanted
 
 
 def test_what_is_pending_is_never_inserted(house: House) -> None:

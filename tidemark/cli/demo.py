@@ -22,9 +22,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    scale: Annotated[float, typer.Option(min=0.001, max=100, help="The share of the 445,000 events.")] = 1.0,
+    scale: Annotated[float, typer.Option(min=0.001, max=100, help="The share of the 375,000 events.")] = 1.0,
 ) -> None:
-    """Start everything, produce 445,000 events, let Airflow build the lakehouse, prove every table, show it all."""
+    """Start everything, produce 375,000 events, let Airflow build the lakehouse, prove every table, show it all."""
     # Its parts read Delta tables: other commands start faster without them.
     from tidemark.demo import links, run_demo
 
