@@ -10,7 +10,9 @@ UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 RUN := .venv/bin
 TIDEMARK := $(RUN)/tidemark
-MINUTES ?= 60
+MINUTES ?= 30
+# Of the tests. Each has a broker and a Spark of its own: 4 GB and a core of two.
+WORKERS ?= 2
 
 # What is not on this machine is named, never fetched behind its back.
 export UV_PYTHON_DOWNLOADS := never
@@ -40,32 +42,37 @@ machine:
 	[ -e .jars/.complete ] || command -v mvn >/dev/null \
 	  || missing "Maven" "sudo apt-get install maven"
 
-# The streams go on without Redis, so what is missing is said, and stops nothing. The package's own service would hold
-# the port: it is neither left running nor started at boot. Where the package is there already, nothing is touched.
+# Debian's packages, unless all their programs are there already. What is missing without them is said, and stops nothing.
+# A package's own service would hold its port: it is neither left running nor started at boot.
+# $(call packages,PROGRAMS,PACKAGES,WHAT IS MISSING,SERVICES)
+define packages
+@[ "$$(command -v $(1) | wc -l)" = $(words $(1)) ] && exit 0; \
+missing() { printf '%s\n  fix: %s\n' '$(3)' 'sudo apt-get install $(2)' >&2; exit 0; }; \
+as_root=(env DEBIAN_FRONTEND=noninteractive); [ "$$(id -u)" = 0 ] || as_root=(sudo -n "$${as_root[@]}"); \
+command -v apt-get >/dev/null && "$${as_root[@]}" true 2>/dev/null || missing; \
+echo 'Installing of Debian: $(2) ...'; \
+install() { "$${as_root[@]}" apt-get install --yes --quiet=2 --no-install-recommends $(2); }; \
+install || { "$${as_root[@]}" apt-get update --quiet=2 && install; } || missing; \
+for service in $(4); do \
+  "$${as_root[@]}" service "$$service" stop || true; \
+  "$${as_root[@]}" update-rc.d "$$service" disable || true; \
+done
+endef
+
 .PHONY: redis
 redis: | machine
-	@command -v redis-server >/dev/null && exit 0; \
-	missing() { printf 'redis-server is missing: product_sales goes to Delta alone.\n  fix: %s\n' \
-	  "sudo apt-get install redis-server" >&2; exit 0; }; \
-	as_root=(env DEBIAN_FRONTEND=noninteractive); [ "$$(id -u)" = 0 ] || as_root=(sudo -n "$${as_root[@]}"); \
-	command -v apt-get >/dev/null && "$${as_root[@]}" true 2>/dev/null || missing; \
-	echo "Installing the Debian package redis-server ..."; \
-	install() { "$${as_root[@]}" apt-get install --yes --quiet=2 --no-install-recommends redis-server; }; \
-	install || { "$${as_root[@]}" apt-get update --quiet=2 && install; } || missing; \
-	"$${as_root[@]}" service redis-server stop || true; \
-	"$${as_root[@]}" update-rc.d redis-server disable || true
+	$(call packages,redis-server,redis-server,redis-server is missing: product_sales goes to Delta alone.,redis-server)
 
-# The tests look at the Streams page in a real browser.
+# Metrics and alerts; the programs that check both come with them.
+.PHONY: setup-ops
+setup-ops: | machine ## Prometheus and Alertmanager, which `make up` then starts too
+	$(call packages,prometheus promtool prometheus-alertmanager amtool,prometheus prometheus-alertmanager,Prometheus or \
+	  Alertmanager is missing: no metrics are kept and nothing alerts.,prometheus prometheus-alertmanager)
+
+# The tests look at the pages in a real browser.
 .PHONY: browser
 browser: | machine
-	@command -v chromium >/dev/null && command -v chromedriver >/dev/null && exit 0; \
-	missing() { printf 'Chromium is missing: the Streams page can not be tested.\n  fix: %s\n' \
-	  "sudo apt-get install chromium chromium-driver" >&2; exit 0; }; \
-	as_root=(env DEBIAN_FRONTEND=noninteractive); [ "$$(id -u)" = 0 ] || as_root=(sudo -n "$${as_root[@]}"); \
-	command -v apt-get >/dev/null && "$${as_root[@]}" true 2>/dev/null || missing; \
-	echo "Installing the Debian packages chromium and chromium-driver ..."; \
-	install() { "$${as_root[@]}" apt-get install --yes --quiet=2 --no-install-recommends chromium chromium-driver; }; \
-	install || { "$${as_root[@]}" apt-get update --quiet=2 && install; } || missing
+	$(call packages,chromium chromedriver,chromium chromium-driver,Chromium is missing: the pages can not be tested.)
 
 .PHONY: jars
 jars: | machine
@@ -122,15 +129,14 @@ dbt: setup-streams ## Build silver and gold (starts the warehouse if it doesn't 
 
 ##@ Prove
 .PHONY: test test-faults soak bench check
-test: setup browser ## Run the tests
-	@$(RUN)/pytest tests -m "not repeat"
+test: setup browser setup-ops ## Run the tests
+	@$(RUN)/pytest tests -m "not repeat" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-faults: setup ## Run the faults many times over
 	@$(RUN)/pytest tests -m repeat
 
-soak: setup ## Run the faults again and again: make soak MINUTES=60
-	@until=$$(( $$(date +%s) + 60 * $(MINUTES) )); \
-	while [ "$$(date +%s)" -lt "$$until" ]; do $(RUN)/pytest tests -m repeat; done
+soak: setup ## Half an hour of load with a fault every five minutes, then a proof: make soak MINUTES=60
+	@$(RUN)/python -m benchmarks.soak --minutes $(MINUTES)
 
 bench: setup-streams ## Measure ingest beside the tutorial way and the local ceiling
 	@$(RUN)/python -m benchmarks.ingest $(ARGS)

@@ -1,0 +1,98 @@
+"""The streams and what they need, in a home and on ports of their own, under load."""
+
+import json
+import os
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.kafka import own_ports
+from tidemark.settings import ROOT, Settings
+from tidemark.supervisor import Supervisor
+
+SHARES = {
+    "ride_events": 0.3,
+    "sales_events": 0.2,
+    "page_views": 0.15,
+    "sensor_readings": 0.15,
+    "app_logs": 0.1,
+    "card_payments": 0.08,
+    "customers": 0.02,
+}
+
+_TIDEMARK = str(ROOT / ".venv" / "bin" / "tidemark")
+
+
+class Lakehouse:
+    """The streams and what they need, in a home and on ports of their own."""
+
+    def __init__(self, home: Path) -> None:
+        ports = own_ports()
+        self.settings = Settings.model_validate({"home": home, **ports})
+        own = {"TIDEMARK_HOME": str(home), **{name: str(port) for name, port in ports.items()}}
+        self._environment = os.environ | own
+
+    def run(self, *words: str) -> None:
+        """Run a command of ours; what it says goes to the terminal."""
+        subprocess.run([_TIDEMARK, *words], env=self._environment, check=True)
+
+    def told(self, *words: str) -> str:
+        """Run a command of ours, whatever it finds, and give what it prints."""
+        done = subprocess.run(
+            [_TIDEMARK, *words], env=self._environment, check=False, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout
+
+    @contextmanager
+    def load(self, rate: int, seconds: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+        """Send records to every topic while the block runs, and until all are sent."""
+        with ExitStack() as held:
+            senders = []
+            for contract, share in SHARES.items():
+                words = ("produce", contract, "--rate", str(round(rate * share)), "--for", str(seconds), "--json")
+                nowhere = subprocess.DEVNULL
+                sender = subprocess.Popen([_TIDEMARK, *words], env=self._environment, stdout=nowhere, stderr=nowhere)
+                senders.append(held.enter_context(sender))
+            yield senders
+
+    def streams(self) -> list[dict[str, Any]]:
+        """Give what each stream says of itself; nothing, where they do not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.settings.streams_port}/streams", timeout=5) as answer:
+                found: list[dict[str, Any]] = json.load(answer)
+        except OSError:
+            return []
+        return found
+
+    def process(self, service: str = "streams") -> psutil.Process:
+        """Give a service's process."""
+        return psutil.Process(Supervisor(self.settings).processes()[service].pid)
+
+    def checkpoint_bytes(self) -> int:
+        """Sum up what all checkpoints take."""
+        files = (path for path in (self.settings.home / "checkpoints").rglob("*") if path.is_file())
+        return sum(_size(path) for path in files)
+
+
+def memory_of(process: psutil.Process) -> int:
+    """Sum up the resident memory of a process and all that it started, in bytes."""
+    return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)])
+
+
+def kill(process: psutil.Process) -> None:
+    """Kill a process and all that it started, as a machine that has no memory left does."""
+    for each in [*process.children(recursive=True), process]:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # a stream has just removed it
+        return 0

@@ -1,0 +1,162 @@
+"""A steady load, a fault every five minutes, and at the end a proof. `python -m benchmarks.soak`
+
+Ends with 1 unless every record that was sent is proven, and memory, files and checkpoints stayed as they were: the last
+quarter is compared with the second, by when streams and Kafka have been killed once.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from statistics import median
+
+import psutil
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+
+from benchmarks.lakehouse import SHARES, Lakehouse, kill, memory_of
+from tidemark.contracts import BRONZE
+
+FAULT_SECONDS = 300
+LOOK_SECONDS = 10
+MIB = 2**20
+
+_GROWTH = 1.25
+_SLACK = {"memory": 200 * MIB, "files": 100 * len(SHARES), "checkpoints": 50 * MIB}  # crowded is a day of 100 files
+
+
+@dataclass
+class Quarter:
+    """What was seen in a quarter of the time; each look is an entry."""
+
+    memory: list[int] = field(default_factory=list)  # bytes
+    files: list[int] = field(default_factory=list)  # of all bronze tables
+    checkpoints: list[int] = field(default_factory=list)  # bytes
+    behind: list[int] = field(default_factory=list)  # offsets
+    faults: list[str] = field(default_factory=list)
+
+
+def main() -> None:
+    """Load, break, look, prove and print."""
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name, ExitStack() as held:
+        lakehouse = Lakehouse(Path(name) / "home")
+        held.callback(lakehouse.run, "down")
+        lakehouse.run("up", "streams")
+        quarters, unsent = _soaked(lakehouse, arguments.rate, arguments.minutes * 60)
+        proofs = lakehouse.told("prove", *SHARES, "--wait", "300", "--json")
+    proven = {proof["contract"]: proof for proof in map(json.loads, proofs.splitlines())}
+    bad = [f"{name}: {proven.get(name, {}).get('verdict')}" for name in SHARES if not _is_proven(proven.get(name))]
+    bad += [f"{name}: sending ended with an error" for name in unsent]
+    bad += [f"{what}: grew from {before:,.0f} to {after:,.0f}" for what, before, after in _growth(quarters)]
+    offsets = sum(int(proof["landed_once"]) for proof in proven.values())
+    _print(arguments, quarters, f"{offsets:,} offsets of {len(proven)} topics landed once")
+    sys.exit("\n".join(bad) if bad else 0)
+
+
+def _soaked(lakehouse: Lakehouse, rate: int, seconds: int) -> tuple[list[Quarter], list[str]]:
+    """Load, and break something every five minutes; give what was seen, and the topics whose sending failed."""
+    quarters = [Quarter() for _ in range(4)]
+    faults, due = cycle(FAULTS.items()), FAULT_SECONDS / 2
+    began = time.monotonic()
+    with lakehouse.load(rate, seconds) as senders:
+        while (elapsed := time.monotonic() - began) < seconds:
+            quarter = quarters[int(4 * elapsed / seconds)]
+            if elapsed >= due:
+                due += FAULT_SECONDS
+                name, fault = next(faults)
+                print(f"{elapsed:5.0f} s: {name}", flush=True)
+                fault(lakehouse)
+                quarter.faults.append(name)
+                for contract in SHARES:
+                    lakehouse.told("maintain", contract)  # as Airflow does every half hour
+            _look(lakehouse, quarter)
+            time.sleep(LOOK_SECONDS)
+    failed = [name for name, sender in zip(SHARES, senders, strict=True) if sender.returncode]
+    return quarters, failed
+
+
+def _look(lakehouse: Lakehouse, quarter: Quarter) -> None:
+    with suppress(psutil.Error, OSError):  # it is just being started anew
+        quarter.memory.append(memory_of(lakehouse.process()))
+    quarter.files.append(sum(_files(lakehouse.settings.table("bronze", name)) for name in SHARES))
+    quarter.checkpoints.append(lakehouse.checkpoint_bytes())
+    streams = lakehouse.streams()
+    if streams:
+        quarter.behind.append(sum(each["behind"] or 0 for each in streams))
+
+
+def _files(table: str) -> int:
+    try:
+        return len(DeltaTable(table).file_uris())
+    except TableNotFoundError:
+        return 0
+
+
+def _kill(service: str) -> Callable[[Lakehouse], None]:
+    return lambda lakehouse: kill(lakehouse.process(service))
+
+
+def _kill_java(lakehouse: Lakehouse) -> None:
+    for each in lakehouse.process().children(recursive=True):
+        if each.name() == "java":
+            each.kill()
+
+
+def _lose_checkpoint(lakehouse: Lakehouse) -> None:
+    """Remove a checkpoint while nobody uses it: the streams take longer to come back than this takes."""
+    kill(lakehouse.process())
+    shutil.rmtree(lakehouse.settings.checkpoint(f"{BRONZE}{next(iter(SHARES))}"))
+
+
+FAULTS: dict[str, Callable[[Lakehouse], None]] = {
+    "the streams are killed": _kill("streams"),
+    "Kafka is killed": _kill("kafka"),
+    "a checkpoint is lost": _lose_checkpoint,
+    "the registry is killed": _kill("registry"),
+    "the streams' Java is killed": _kill_java,
+    "Redis is killed": _kill("redis"),
+}
+
+
+def _is_proven(proof: dict[str, object] | None) -> bool:
+    return proof is not None and proof["verdict"] == "proven"
+
+
+def _growth(quarters: Sequence[Quarter]) -> list[tuple[str, float, float]]:
+    """Give what is more in the last quarter than it may be, before and after."""
+    second, last = quarters[1], quarters[3]
+    seen = {what: (median(getattr(second, what)), median(getattr(last, what))) for what in _SLACK}
+    return [(what, *both) for what, both in seen.items() if both[1] > both[0] * _GROWTH + _SLACK[what]]
+
+
+def _print(arguments: argparse.Namespace, quarters: Sequence[Quarter], landed: str) -> None:
+    print(f"{arguments.minutes} minutes at {arguments.rate:,} records a second over {len(SHARES)} topics: {landed}")
+    print("| quarter | faults | memory MiB | bronze files | checkpoints MiB | most offsets behind |")
+    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    for number, each in enumerate(quarters, 1):
+        sizes = f"{median(each.memory) / MIB:,.0f} | {median(each.files):,.0f} | {median(each.checkpoints) / MIB:,.0f}"
+        print(f"| {number} | {', '.join(each.faults)} | {sizes} | {max(each.behind, default=0):,} |")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    parser.add_argument("--rate", type=int, default=2000, help="records a second, over all topics")
+    parser.add_argument("--minutes", type=int, default=30)
+    parser.add_argument("--folder", default=None)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"error: {error}")
