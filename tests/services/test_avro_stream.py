@@ -1,7 +1,10 @@
 """The bronze stream of an Avro topic on a real registry: schemas come, change and are away, and no record is lost."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -17,14 +21,19 @@ from pyspark.sql import SparkSession
 
 from streaming.health import serve_health
 from streaming.streams.bronze import BronzeStream
+from streaming.streams.mirror import MirrorStream
 from tests.kafka import Broker, free_ports
 from tests.registry import RegistryServer, running_registry
 from tests.streams import Row, land, rows, send, settings_in
+from tests.warehouse import Warehouse
 from tidemark.avro_schemas import avro_schema
 from tidemark.contracts import Column, Contract, read_contract
 from tidemark.registry import Registry, RegistryAway, SchemaRefused, subject_of
+from tidemark.services import settings_environment
 from tidemark.settings import ROOT
+from tidemark.topics import Topics
 
+pytest_plugins = ("tests.warehouse",)
 pytestmark = pytest.mark.services
 
 
@@ -37,14 +46,17 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServe
 class House:
     """The payments' contract with a topic of its own, and writers of every age."""
 
-    def __init__(self, home: Path, broker: Broker, registry: RegistryServer, spark: SparkSession) -> None:
+    def __init__(
+        self, home: Path, broker: Broker, registry: RegistryServer, spark: SparkSession, connect_port: int = 1
+    ) -> None:
         self.broker, self.registry, self.spark = broker, registry, spark
-        port = {"TIDEMARK_STREAMS_PORT": free_ports(1)[0]}
-        self.settings = settings_in(home, broker, registry_url=registry.url, **port)
+        ports = {"TIDEMARK_STREAMS_PORT": free_ports(1)[0], "TIDEMARK_CONNECT_PORT": connect_port}
+        self.settings = settings_in(home, broker, registry_url=registry.url, contracts_dir=home / "contracts", **ports)
         text = (ROOT / "contracts" / "card_payments.yaml").read_text()
-        path = home / "card_payments.yaml"
-        path.write_text(text.replace("topic: card_payments", f"topic: {broker.topic(partitions=2)}"))
-        self.contract = read_contract(path)
+        self.file = home / "contracts" / "card_payments.yaml"
+        self.file.parent.mkdir()
+        self.file.write_text(text.replace("topic: card_payments", f"topic: {broker.topic(partitions=2)}"))
+        self.contract = read_contract(self.file)
         self.schema = avro_schema(self.contract)
         Registry(self.settings).ensure(self.contract)
 
@@ -179,3 +191,35 @@ def test_a_contract_that_breaks_its_compatibility_is_refused(house: House) -> No
     away = Registry(settings_in(house.settings.home, house.broker, registry_url="http://127.0.0.1:9/apis"))
     with pytest.raises(RegistryAway, match=r"127\.0\.0\.1:9"):
         away.writer(house.contract, schema_id)
+
+
+def test_what_is_mirrored_and_what_is_replayed_are_the_bytes_that_came(
+    tmp_path: Path, kafka: Broker, registry: RegistryServer, spark: SparkSession, warehouse: Warehouse
+) -> None:
+    house = House(tmp_path, kafka, registry, spark, warehouse.settings.connect_port)
+    good, refund = house.written(house.schema, payment("good"), payment("refund", amount=-1.0))
+    house.send([good, refund, good[:9]])
+    land(MirrorStream(house.contract, house.settings, {house.contract.topic}), spark)
+    assert values_of(kafka, house.contract.clean_topic) == [good]
+    assert values_of(kafka, house.contract.dlq_topic) == sorted([refund, good[:9]])
+    assert sorted(map(str, house.land().values())) == ["['malformed']", "['range:amount']", "[]"]
+    house.file.write_text(house.file.read_text().replace("minimum: 0,", "minimum: -5,"))
+    replay = [sys.executable, "-m", "streaming.batch.replay", house.contract.id, "--json"]
+    environment = os.environ | settings_environment(house.settings)
+    done = subprocess.run(replay, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    after = {
+        row["payment_id"]: (row["_errors"], row["amount"], row["_value"])
+        for row in rows(house.settings, house.contract)
+    }
+    assert after == {"good": ([], 2.5, good), "refund": ([], -1.0, refund), None: (["malformed"], None, good[:9])}
+
+
+def values_of(broker: Broker, topic: str) -> list[bytes]:
+    """Give what is in a topic, sorted."""
+    bounds = Topics(broker.bootstrap).bounds(topic)
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "test", "log_level": 0})
+    consumer.assign([TopicPartition(topic, partition, each.low) for partition, each in bounds.items()])
+    found = consumer.consume(sum(each.high - each.low for each in bounds.values()), 30)
+    consumer.close()
+    return sorted(bytes(each.value() or b"") for each in found)
