@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +17,15 @@ from tidemark.settings import Settings
 _TIMEOUT = 30.0  # seconds
 _PAGE = 100
 _ENDED = ("success", "failed")
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """A run of a DAG that is over."""
+
+    dag: str
+    at: datetime  # its end
+    failed: bool
 
 
 class AirflowApi:
@@ -75,6 +85,20 @@ class AirflowApi:
         """Give the state of each run of a DAG, the newest first."""
         found = self._send("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=-run_after&limit={_PAGE}")
         return {str(run["dag_run_id"]): str(run["state"]) for run in found["dag_runs"]}
+
+    def dags(self) -> list[str]:
+        """Name the DAGs whose files are there."""
+        found = self._send("GET", f"/api/v2/dags?exclude_stale=true&limit={_PAGE}")["dags"]
+        return [str(dag["dag_id"]) for dag in found]
+
+    def ended_runs(self, dag_id: str = "~", since: datetime | None = None, limit: int = _PAGE) -> list[EndedRun]:
+        """Give the runs of a DAG, or of all, that have ended; those that ended last first."""
+        wanted: list[tuple[str, Any]] = [("state", state) for state in _ENDED]
+        wanted += [("order_by", "-end_date"), ("limit", limit)]
+        wanted += [("end_date_gte", since.isoformat())] if since else []
+        runs = self._send("GET", f"/api/v2/dags/{dag_id}/dagRuns?{urlencode(wanted)}")["dag_runs"]
+        ended = ((run, datetime.fromisoformat(run["end_date"])) for run in runs if run["end_date"])
+        return [EndedRun(str(run["dag_id"]), at, run["state"] == "failed") for run, at in ended]
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Give a run's state: queued, running, success or failed."""

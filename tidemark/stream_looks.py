@@ -79,7 +79,7 @@ def stream_looks(
         TidemarkError: Kafka does not answer.
     """
     bronze = {contract.bronze_query: contract for contract in contracts.values()}
-    said = told or [{"name": name, "state": "gone"} for name in sorted({*bronze, *_begun(settings)})]
+    said = told or [{"name": name, "state": "gone"} for name in sorted({*bronze, *begun_streams(settings)})]
     taken = {each["name"]: _taken(settings, each["name"], bronze.get(each["name"])) for each in said}
     topics = topic_ends(settings, {topic for positions in taken.values() for topic in positions})
     return [_look(settings, each, taken[each["name"]], topics, before.get(each["name"]), at) for each in said]
@@ -109,6 +109,12 @@ def checkpoint_positions(checkpoint: Path) -> Positions:
         for partition, offset in partitions.items():  # of two sources on one topic the slower one counts
             known[int(partition)] = min(offset, known.get(int(partition), offset))
     return taken
+
+
+def begun_streams(settings: Settings) -> list[str]:
+    """Name the streams that have a checkpoint."""
+    begun = (path.parent.name for path in settings.checkpoint("*").parent.glob("*/metadata"))
+    return [name for name in begun if "." not in name]  # one that was moved aside has a dot
 
 
 def lag_of(taken: Positions, topics: Ends) -> int | None:
@@ -161,11 +167,6 @@ def _counted(before: StreamLook | None, restarts: int, at: datetime) -> tuple[in
     if at - before.restarts_before_at < _RESTARTS_WITHIN:
         return before.restarts_before, before.restarts_before_at
     return before.restarts, at
-
-
-def _begun(settings: Settings) -> list[str]:
-    begun = (path.parent.name for path in settings.checkpoint("*").parent.glob("*/metadata"))
-    return [name for name in begun if "." not in name]  # one that was moved aside has a dot
 
 
 def _taken(settings: Settings, stream: str, contract: Contract | None) -> Positions:

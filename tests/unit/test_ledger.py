@@ -39,6 +39,14 @@ def test_a_label_without_ranges_is_read_as_it_was_written() -> None:
     assert Label.from_json(label(ranges={}).to_json()) == label(ranges={})
 
 
+def test_a_commit_that_lost_a_race_says_so(table: Table) -> None:
+    read_versions = (None, 0, 0, 2)  # of the table when each writer began, as Delta notes it
+    for version, read in enumerate(read_versions):
+        noted = {} if read is None else {"readVersion": read}
+        table.write(version, {"commitInfo": {"operation": "WRITE", "timestamp": version, **noted}})
+    assert [commit.was_tried_again for commit in table.ledger.commits()] == [False, False, True, False]
+
+
 def altered(**changes: Any) -> str:
     return json.dumps(json.loads(label().to_json()) | changes)
 
