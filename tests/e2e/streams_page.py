@@ -1,4 +1,4 @@
-"""The Streams page as somebody sees it who logs in to Airflow, in a real browser without a screen."""
+"""Our pages as somebody sees them who logs in to Airflow, in a real browser without a screen."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,6 +15,10 @@ from tidemark.settings import Settings
 _PATIENCE = 60.0  # seconds, on a busy machine
 _INSTALL = "sudo apt-get install chromium chromium-driver"
 _SIZE = "1360,1240"
+_CHARTS = """
+return [...document.querySelectorAll("figure")]
+  .map((each) => [each.firstChild.textContent, each.querySelectorAll("path.data").length]);
+"""
 _WORDS = """
 return [...document.querySelectorAll("#streams tbody tr")]
   .map((row) => [row.cells[0].textContent, row.cells[1].textContent]);
@@ -52,6 +56,19 @@ class Browser:
         words = self._driver.execute_script(_WORDS)  # in one go: the page makes its rows anew every few seconds
         self._driver.switch_to.default_content()
         return dict(words)
+
+    def charts(self) -> dict[str, int]:
+        """Open the page Operations, wait until it has drawn itself, and give how many lines each chart has."""
+        self._driver.get(self._url + "/plugin/operations")
+        self._until("iframe[title=Operations]")
+        self._driver.switch_to.frame(self._driver.find_element(By.CSS_SELECTOR, "iframe[title=Operations]"))
+        self._until("figure")
+        WebDriverWait(self._driver, _PATIENCE).until(
+            lambda driver: "as of" in driver.find_element(By.ID, "summary").text
+        )
+        drawn = dict(self._driver.execute_script(_CHARTS))
+        self._driver.switch_to.default_content()
+        return drawn
 
     def picture(self, path: Path) -> None:
         """Keep what is seen."""

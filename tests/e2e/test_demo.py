@@ -1,6 +1,7 @@
 """The demo as a user sees it, with fewer events and topics; then what people do from Airflow's UI, by its REST API."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,7 +11,10 @@ from deltalake import DeltaTable
 
 from tests.e2e.lakehouse import CONTRACTS, Lakehouse, moments
 from tests.e2e.streams_page import browser
+from tests.exposition import EXPORTER, catalogue, scraped
 from tests.streams import ride, wait_until
+from tidemark.panels import PANELS, Panel
+from tidemark.prometheus_api import charted, firing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
@@ -19,6 +23,16 @@ TODAY = datetime.now(UTC).date()
 LOST, SAME, AHEAD = DAYS = [TODAY - timedelta(days=ago) for ago in (5, 4, 3)]
 MIDWAY = {"ride_events.reconcile": "airflow-api", "ride_events.source": "airflow-scheduler", "recompute": "warehouse"}
 RIDES = 40  # of each of these days
+NOTHING_IS_GOOD = {"Until Kafka may forget what is not proven"}
+WRONG = {
+    "StreamRefused",
+    "StreamStopped",
+    "MissingCheckpoint",
+    "GateFailed",
+    "ReconcileDiffers",
+    "ServiceDown",
+    "ExporterGone",
+}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +80,38 @@ def test_streams_are_watched_announced_and_shown_in_airflow(lakehouse: Lakehouse
         page.picture(lakehouse.home / "streams.png")
         asset = lakehouse.airflow.asset("bronze/ride_events")
         assert page.states(f"/assets/{asset}") == {"bronze_ride_events": "running"}
+
+
+def test_every_metric_of_the_exporter_is_told(lakehouse: Lakehouse) -> None:
+    def untold() -> set[str]:
+        return catalogue(EXPORTER).keys() - {name for name, _ in scraped(lakehouse.settings.metrics_port).values}
+
+    # Where all is proven, nothing expires unproven.
+    wait_until(lambda: untold() <= {"tidemark_source_expires_timestamp_seconds"}, 60, "each source was looked at")
+    found = scraped(lakehouse.settings.metrics_port)
+    services = {each["name"] for each in lakehouse.status()["services"]}
+    assert found.by_label("service_up", "service") == dict.fromkeys(services, 1)
+    dags = found.by_label("dag_last_run_failed", "dag")
+    assert {"reconcile_bronze", "build_marts"} <= dags.keys() and set(dags.values()) == {0}
+    looks = found.by_label("look_timestamp_seconds", "source")
+    assert len(looks) == 5 and all(time.time() - each < 60 for each in looks.values())
+
+
+def test_every_panel_has_data_and_is_drawn_for_who_is_logged_in(lakehouse: Lakehouse) -> None:
+    panels = [each for each in PANELS if each.title not in NOTHING_IS_GOOD]
+    assert len(panels) == len(PANELS) - len(NOTHING_IS_GOOD) >= 25
+    assert empty(lakehouse, panels) == []
+    assert {each["name"] for each in firing(lakehouse.settings)} & WRONG == set()
+    with browser(lakehouse.settings) as page:
+        for path in ("alerts", "panels/free", "files/page.js"):
+            assert "Not authenticated" in page.text_of(f"/operations/{path}")
+        page.log_in()
+        for path in ("sum(up)", "free?minutes=5"):
+            assert "no such panel" in page.text_of(f"/operations/panels/{path}")
+        drawn = page.charts()
+        page.picture(lakehouse.home / "operations.png")
+    assert drawn.keys() == {panel.title for panel in PANELS}
+    assert [panel.title for panel in panels if not drawn[panel.title]] == []
 
 
 def test_days_are_put_right_by_backfill_and_large_changes_need_a_person(lakehouse: Lakehouse) -> None:
@@ -120,6 +166,16 @@ def test_what_a_changed_contract_lets_pass_is_released_when_a_person_agrees(lake
     assert refunds(lakehouse) == 0
     assert answered(lakehouse, "replay_quarantine", conf, "Approve") == ("success", "success")
     assert refunds(lakehouse) == 5
+
+
+def empty(lakehouse: Lakehouse, panels: list[Panel]) -> list[str]:
+    """Name the panels that have no line with a value."""
+    found = {panel.title: charted(lakehouse.settings, panel, 60)["lines"] for panel in panels}
+    return [
+        title
+        for title, lines in found.items()
+        if not any(value is not None for each in lines for value in each["values"])
+    ]
 
 
 def runs_made_alone(lakehouse: Lakehouse, dag: str) -> list[str]:

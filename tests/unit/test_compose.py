@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.dockerfiles import instructions, stages
+from tidemark.dashboard import SOURCE
 from tidemark.redis_server import server_configuration
 from tidemark.services import Service, all_services, find_service
 from tidemark.settings import ROOT, Settings, variable
@@ -30,7 +31,13 @@ OURS = {name: each for name, each in CONTAINERS.items() if each.get("command", [
 JOINED = {name: each for name, each in CONTAINERS.items() if "network_mode" in each}
 LAKEHOUSE, AIRFLOW = (instructions(DOCKER / name / "Dockerfile") for name in ("lakehouse", "airflow"))
 # Programs of images that are not ours, as their makers document them.
-THEIRS = {"redis": "redis-cli", "postgres": "pg_isready"}
+THEIRS = {
+    "redis": "redis-cli",
+    "postgres": "pg_isready",
+    "prometheus": "promtool",
+    "alertmanager": "amtool",
+    "grafana": "wget",
+}
 UNITS = {"m": 1, "g": 1024}
 
 
@@ -55,9 +62,9 @@ def test_file_fits_the_specification() -> None:
 
 
 def test_every_service_of_one_machine_has_its_container(twins: dict[str, Service]) -> None:
-    assert len(twins) == 9
-    assert set(CONTAINERS) == {*twins, "postgres", "lakehouse"}
-    assert set(OURS) == set(twins) - {"redis"}
+    assert len(twins) == 12
+    assert set(CONTAINERS) == {*twins, "postgres", "lakehouse", "grafana"}
+    assert set(OURS) == set(twins) - {"redis", "prometheus", "alertmanager"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -85,6 +92,7 @@ def test_others_are_found_where_they_are() -> None:
     assert settings["TIDEMARK_KAFKA_BOOTSTRAP"] == f"kafka:{defaults.kafka_port}"
     assert settings["TIDEMARK_REGISTRY_URL"] == f"http://registry:{defaults.registry_port}/apis/ccompat/v7"
     assert settings["TIDEMARK_REDIS_URL"] == f"redis://redis:{defaults.redis_port}/0"
+    assert settings["TIDEMARK_PROMETHEUS_URL"] == f"http://prometheus:{defaults.prometheus_port}"
 
 
 def test_redis_is_configured_as_on_one_machine() -> None:
@@ -95,6 +103,39 @@ def test_redis_is_configured_as_on_one_machine() -> None:
     assert said == {name: value for name, value in wanted.items() if name != "bind"} | {"protected-mode": "no"}
 
 
+@pytest.mark.parametrize("name", ["prometheus", "alertmanager"])
+def test_monitoring_is_started_as_on_one_machine(name: str, twins: dict[str, Service]) -> None:
+    """Paths and the address are the container's; what else is said is the same."""
+    here, there = (
+        dict(word.split("=", 1) for word in command)
+        for command in (twins[name].command[1:], CONTAINERS[name]["command"])
+    )
+    assert here.keys() == there.keys()
+    own = {"--config.file", "--web.listen-address", "--storage.path", "--storage.tsdb.path"}
+    assert {key: here[key] for key in here if key not in own} == {key: there[key] for key in there if key not in own}
+    assert here["--web.listen-address"].rpartition(":")[2] == there["--web.listen-address"].rpartition(":")[2]
+
+
+def test_what_is_read_by_a_container_is_there_and_where_it_is_looked_for() -> None:
+    given = {name: DOCKER / how["file"] for name, how in COMPOSE["configs"].items()}
+    assert [path for path in given.values() if not path.resolve().is_relative_to(ROOT) or not path.is_file()] == []
+    placed = {
+        each["source"]: each["target"] for container in CONTAINERS.values() for each in container.get("configs", [])
+    }
+    assert placed.keys() == given.keys()
+    for name in ("prometheus", "alertmanager"):
+        assert f"--config.file={placed[name]}" in CONTAINERS[name]["command"]
+    rules = yaml.safe_load(given["prometheus"].read_text())["rule_files"]
+    assert [str(Path(placed["prometheus"]).parent / each) for each in rules] == [placed["rules"]]
+    (source,) = yaml.safe_load(given["grafana_source"].read_text())["datasources"]
+    assert source["url"] == f"http://prometheus:{Settings().prometheus_port}" and source["uid"] == SOURCE["uid"]
+    (provider,) = yaml.safe_load(given["grafana_provider"].read_text())["providers"]
+    assert provider["options"]["path"] == str(Path(placed["grafana_dashboard"]).parent)
+    assert (
+        environment(CONTAINERS["grafana"])["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"] == placed["grafana_dashboard"]
+    )
+
+
 def test_container_starts_after_what_its_service_waits_for(twins: dict[str, Service]) -> None:
     healthy = {
         name: {other for other, how in each.get("depends_on", {}).items() if how["condition"] == "service_healthy"}
@@ -103,7 +144,7 @@ def test_container_starts_after_what_its_service_waits_for(twins: dict[str, Serv
     for name, service in twins.items():
         assert set(service.needs) <= healthy[name]
     assert "postgres" in healthy["airflow-api"]
-    after_api = {name for name in twins if twins[name].order > twins["airflow-api"].order}
+    after_api = {name for name in twins if twins[name].group == "airflow"} - {"airflow-api"}
     assert after_api == {name for name, others in healthy.items() if "airflow-api" in others} != set()
 
 
@@ -114,7 +155,7 @@ def test_container_has_the_time_to_stop_that_its_service_has(twins: dict[str, Se
 
 def test_who_shares_a_name_shares_processes_and_home() -> None:
     """A lease says host and process: who can't see the holder's process takes it for gone."""
-    assert len(JOINED) == 6
+    assert len(JOINED) == 7
     for container in JOINED.values():
         assert container["pid"] == container["network_mode"] == "service:lakehouse"
         assert container["volumes"] == ["home:/var/lib/tidemark"]
@@ -128,6 +169,7 @@ def test_nothing_is_published_beyond_loopback() -> None:
     at, outside, inside = zip(*(port.split(":") for port in published), strict=True)
     settings = Settings()
     ours = {settings.airflow_port, settings.thrift_port, settings.connect_port, settings.streams_port}
+    ours |= {settings.prometheus_port, settings.alertmanager_port, 3000}
     assert set(at) == {"127.0.0.1"}
     assert outside == inside and set(map(int, inside)) == ours
 
@@ -165,8 +207,8 @@ def test_every_image_version_is_pinned() -> None:
     own = stages(LAKEHOUSE) | CONTAINERS["airflow-api"]["build"]["additional_contexts"].keys()
     others = (images - ours) | (bases - own)
     assert ours <= images
-    assert len(others) == 3
-    assert [image for image in others if not re.fullmatch(r"[a-z]+:\d+(\.\d+)+-[a-z]+", image)] == []
+    assert len(others) == 6
+    assert [image for image in others if not re.fullmatch(r"([a-z]+/)?[a-z]+:v?\d+(\.\d+)+(-[a-z]+)?", image)] == []
 
 
 def test_what_a_container_is_asked_with_is_in_its_image() -> None:
@@ -199,5 +241,8 @@ def test_password_stands_in_a_file_alone(tmp_path: Path) -> None:
     words = [word.replace("/run/secrets/postgres_password", str(secret)) for word in shlex.split(line)]
     told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     assert told == "postgresql+psycopg2://airflow:5ec4e7@postgres/airflow"
-    assert COMPOSE["secrets"] == {"postgres_password": {"file": "./secrets/postgres_password"}}
+    names = ("postgres_password", "grafana_password")
+    assert COMPOSE["secrets"] == {name: {"file": f"./secrets/{name}"} for name in names}
+    assert environment(CONTAINERS["grafana"])["GF_SECURITY_ADMIN_PASSWORD__FILE"] == f"/run/secrets/{names[1]}"
+    assert CONTAINERS["grafana"]["secrets"] == ["grafana_password"]
     assert "secrets/" in (DOCKER / ".gitignore").read_text().splitlines()
