@@ -8,9 +8,11 @@ from pyspark.sql import functions as F
 from streaming.checkpoint import Checkpoint
 from streaming.sources import from_the_beginning, topic_ranges, topic_stream
 from streaming.transforms.bronze import bronze_rows, decoder_of, with_envelope
+from streaming.transforms.poisoned import without
 from streaming.writer_lookup import WriterLookup, is_unresolved
 from tidemark import bronze
 from tidemark.contracts import Contract
+from tidemark.poisoned import poisoned_positions
 from tidemark.settings import Settings
 from tidemark.topics import Topics
 
@@ -37,7 +39,9 @@ class GoodRows:
         self._topics.ensure(topic, self._settings.topic_partitions)
         if not start:
             start = {"startingOffsets": from_the_beginning(topic, self._topics.partitions(topic), {})}
-        records = topic_stream(spark, self._settings, topic, start, _MOST)
+        # What the bronze stream found unreadable is no good row; a stream that failed for it starts again without it.
+        poisoned = poisoned_positions(self._settings, topic, self._topics.identity(topic))
+        records = without(topic_stream(spark, self._settings, topic, start, _MOST), poisoned)
         limit = self._settings.future_limit_minutes
         decoder = decoder_of(self.contract, self._writers.decoder if self.contract.format == "avro" else None)
         rows = bronze_rows(records, self.contract, decoder, F.current_timestamp(), limit)

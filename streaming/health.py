@@ -3,31 +3,48 @@
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
+from pyspark.sql import SparkSession
 
+from streaming.control import Answer, Control
 from streaming.host import StreamState
+from streaming.listener import rate
+from streaming.scrape import AtScrape
 from tidemark.settings import Settings
 from tidemark.status import DROPPED_LATE
+from tidemark.stream_control import TOKEN
 
 
 @contextmanager
-def serve_health(settings: Settings, states: Sequence[StreamState]) -> Iterator[None]:
-    """Answer on the streams' port while the block runs."""
+def serve_health(
+    settings: Settings,
+    states: Sequence[StreamState],
+    spark: SparkSession | None = None,
+    control: Control | None = None,
+) -> Iterator[None]:
+    """Answer on the streams' port while the block runs; of its JVM only where a session is given."""
+    scraped = AtScrape(states, spark)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if self.path == "/metrics":
-                self._answer(200, CONTENT_TYPE_LATEST, generate_latest())
+                self._answer(200, CONTENT_TYPE_LATEST, scraped.exposition())
                 return
             healthy = all(state.state != "starting" for state in states)
             body = [described(state) for state in states]
             known = self.path in ("/healthz", "/streams")
             status = 404 if not known else 200 if healthy or self.path == "/streams" else 503
             self._answer(status, "application/json", json.dumps(body).encode())
+
+        def do_POST(self) -> None:
+            denied: Answer = (HTTPStatus.NOT_FOUND, "there is nothing here")
+            status, text = control.answer(self.path, self.headers.get(TOKEN, "")) if control else denied
+            self._answer(status, "text/plain", text.encode())
 
         def _answer(self, status: int, kind: str, body: bytes) -> None:
             self.send_response(status)
@@ -50,7 +67,7 @@ def serve_health(settings: Settings, states: Sequence[StreamState]) -> Iterator[
 def described(state: StreamState) -> dict[str, Any]:
     """Describe a stream as `tidemark status` shows it."""
     if state.query is not None:
-        state.late.take(state.query)
+        state.listener.take(state.query)
     progress = state.query.lastProgress if state.query is not None and state.query.isActive else None
     described: dict[str, Any] = {
         "name": state.name,
@@ -58,7 +75,7 @@ def described(state: StreamState) -> dict[str, Any]:
         "restarts": state.restarts,
         "last_error": state.last_error,
         "warning": state.stream.warning,
-        DROPPED_LATE: state.late.count,
+        DROPPED_LATE: state.listener.late_rows,
     }
     if progress is None:
         unknown = ("batch", "batch_seconds", "rows_per_second", "behind", "last_progress", "watermark")
@@ -67,7 +84,7 @@ def described(state: StreamState) -> dict[str, Any]:
     return described | {
         "batch": progress["batchId"],
         "batch_seconds": progress.get("batchDuration", 0) / 1000,
-        "rows_per_second": round(progress.get("processedRowsPerSecond") or 0.0, 1),
+        "rows_per_second": round(rate(progress, "processedRowsPerSecond"), 1),
         "behind": max(behind, default=0),
         "last_progress": progress["timestamp"],
         "watermark": progress.get("eventTime", {}).get("watermark"),

@@ -10,7 +10,7 @@ from typing import Protocol
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
-from streaming.late_rows import LateRows
+from streaming.listener import Listener
 from streaming.rules import RuleBreach
 
 log = logging.getLogger(__name__)
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 _LOOK_SECONDS = 2  # Spark remembers ten micro-batches
+_END_SECONDS = 5.0  # for which a thread may outlive its query
 _HEALTHY_SECONDS = 60.0  # a query that ran this long starts again with the first pause
 
 
@@ -26,6 +27,7 @@ class Stream(Protocol):
 
     name: str
     breach: RuleBreach | None
+    trigger_seconds: float  # least time from one micro-batch to the next
 
     @property
     def warning(self) -> str:
@@ -46,8 +48,12 @@ class StreamState:
     state: str = "starting"  # starting, running, waiting, refused, stopped
     restarts: int = 0
     last_error: str = ""
+    failures: int = 0
     query: StreamingQuery | None = None
-    late: LateRows = field(default_factory=LateRows)
+    listener: Listener = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.listener = Listener(self.name)
 
     @property
     def name(self) -> str:
@@ -58,8 +64,11 @@ class StreamState:
 class StreamHost:
     """Runs one stream in its own thread and scheduler pool."""
 
-    def __init__(self, stream: Stream, spark: SparkSession, owned: ExitStack) -> None:
+    def __init__(
+        self, stream: Stream, spark: SparkSession, owned: ExitStack, first_pause: float = _FIRST_PAUSE
+    ) -> None:
         """Take a stream and the lock that makes this its one live instance; a refused stream gives the lock back."""
+        self._first_pause = first_pause
         self.state = StreamState(stream)
         self._owned = owned
         self._stream = stream
@@ -70,6 +79,11 @@ class StreamHost:
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether the thread still runs."""
+        return self._thread.is_alive()
 
     @property
     def has_begun(self) -> bool:
@@ -85,18 +99,19 @@ class StreamHost:
         query = self.state.query
         if query is not None:
             _await_batch(query)
-            query.stop()
+            _stop(query)
         if self._thread.ident is not None:  # it was started
-            self._thread.join(timeout=30)
+            self._thread.join(_END_SECONDS)
 
     def _run(self) -> None:
-        pause = _FIRST_PAUSE
+        pause = self._first_pause
         while not self._stopping.is_set():
             began = time.monotonic()
             self._run_once()
             if self.state.state in ("refused", "stopped"):
                 return
-            pause = _FIRST_PAUSE if time.monotonic() - began > _HEALTHY_SECONDS else min(pause * 2, _LONGEST_PAUSE)
+            was_healthy = time.monotonic() - began > _HEALTHY_SECONDS
+            pause = self._first_pause if was_healthy else min(pause * 2, _LONGEST_PAUSE)
             self._stopping.wait(pause)
             self.state.restarts += 1
 
@@ -107,7 +122,7 @@ class StreamHost:
             self._spark.sparkContext.setLocalProperty("spark.scheduler.pool", state.name)
             state.query = self._stream.start(self._spark)
             state.state = "running"
-            _await_end(state.query, state.late)
+            _await_end(state.query, state.listener)
             state.state = "stopped"
         except RuleBreach as breach:
             self._refused(breach)
@@ -118,6 +133,7 @@ class StreamHost:
                 state.state = "stopped"
             else:
                 state.state = "waiting"
+                state.failures += 1
                 state.last_error = _first_lines(self._learned_from(error))
                 log.warning("%s: failed, starts again: %s", state.name, state.last_error)
 
@@ -131,18 +147,19 @@ class StreamHost:
 
     def _refused(self, breach: RuleBreach) -> None:
         self.state.state = "refused"
+        self.state.failures += 1
         self.state.last_error = str(breach)
         log.error("%s: stopped: %s", self.state.name, breach)
         self._owned.close()
 
 
-def _await_end(query: StreamingQuery, late: LateRows) -> None:
-    """Wait until the query ends, and count on the way what it drops."""
+def _await_end(query: StreamingQuery, listener: Listener) -> None:
+    """Wait until the query ends, and count on the way what it does."""
     try:
         while not query.awaitTermination(_LOOK_SECONDS):
-            late.take(query)
+            listener.take(query)
     finally:
-        late.take(query)
+        listener.take(query)
 
 
 def _await_batch(query: StreamingQuery) -> None:
@@ -153,6 +170,14 @@ def _await_batch(query: StreamingQuery) -> None:
         if _finished_batch(query) != running:
             return
         time.sleep(0.02)  # Spark has no event for the end of a batch that can be awaited from here
+
+
+def _stop(query: StreamingQuery) -> None:
+    """Stop a query; one that does not stop in Spark's time limit ends with its driver."""
+    try:
+        query.stop()
+    except Exception as error:
+        log.warning("%s: did not stop: %s", query.name, _first_lines(error))
 
 
 def _finished_batch(query: StreamingQuery) -> int:

@@ -30,6 +30,11 @@ class LedgerTail:
         self._version = version
         return self._newest.label if self._newest else None
 
+    @property
+    def commit(self) -> Commit | None:
+        """Give the commit of the label that was given last."""
+        return self._newest
+
 
 def is_committed(label: Label, newest: Label | None) -> bool:
     """Tell whether the batch is in the table already; then it must have been this one.

@@ -4,14 +4,16 @@ import argparse
 import logging
 import signal
 import threading
-import time
 from contextlib import ExitStack
+from functools import partial
 
 from pyspark.sql import SparkSession
 
 from streaming.announcements import announcing
+from streaming.control import Control
 from streaming.health import serve_health
-from streaming.host import Stream, StreamHost
+from streaming.host import Stream
+from streaming.hosts import Hosts
 from streaming.session import streams_session
 from streaming.speed import SpeedStream
 from streaming.streams.bronze import BronzeStream
@@ -26,7 +28,6 @@ from tidemark.settings import Settings
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
-_BRONZE_SECONDS = 30.0  # the longest that others wait for it
 
 
 def main() -> None:
@@ -44,13 +45,14 @@ def main() -> None:
         for name, own in owned.items():
             own.enter_context(exclusive(owner_lock(settings.locks, name), f"stream {name}", 5.0))
         spark = streams_session(settings)
-        hosts = [StreamHost(stream, spark, owned[stream.name]) for stream in streams]
-        threading.Thread(target=_start_all, args=(hosts, stop), daemon=True).start()
+        hosts = Hosts(settings, spark, owned, streams)
+        threading.Thread(target=hosts.start, args=(stop,), daemon=True).start()
         landing = [stream.name.removeprefix(BRONZE) for stream in streams if stream.name.startswith(BRONZE)]
-        with serve_health(settings, [host.state for host in hosts]), announcing(settings, landing):
+        control = Control(settings, lambda name: hosts.restart(name, partial(made_anew, settings)))
+        with serve_health(settings, hosts.states, spark, control), announcing(settings, landing):
             _await_end(stop, spark)
             log.info("stopping: the running micro-batches finish first")
-            _stop_all(hosts)
+            hosts.stop()
         spark.stop()
 
 
@@ -70,6 +72,16 @@ def all_streams(settings: Settings, contracts: dict[str, Contract]) -> list[Stre
     return [*streams, *(SpeedStream(layer, contracts, settings) for layer in layers_of(contracts))]
 
 
+def made_anew(settings: Settings, name: str) -> Stream:
+    """Make one stream by the contracts of now.
+
+    Raises:
+        TidemarkError: a contract is not valid, or asks for no such stream any more.
+    """
+    (stream,) = chosen(all_streams(settings, read_contracts(settings.contracts_dir)), [name])
+    return stream
+
+
 def _await_end(stop: threading.Event, spark: SparkSession) -> None:
     """Wait until somebody stops it.
 
@@ -82,28 +94,6 @@ def _await_end(stop: threading.Event, spark: SparkSession) -> None:
         code = gateway.proc.poll() if gateway else None
         if code is not None:
             raise TidemarkError(f"Spark's JVM has ended with {code}", "its own last words are above, in this log")
-
-
-def _start_all(hosts: list[StreamHost], stop: threading.Event) -> None:
-    """Start bronze first: a start is hard work for the processor, so the others wait for its first micro-batches."""
-    first = [host for host in hosts if host.state.name.startswith(BRONZE)]
-    for host in first:
-        host.start()
-    deadline = time.monotonic() + _BRONZE_SECONDS
-    while not all(host.has_begun for host in first) and time.monotonic() < deadline:
-        if stop.wait(0.1):
-            return
-    for host in hosts:
-        if host not in first:
-            host.start()
-
-
-def _stop_all(hosts: list[StreamHost]) -> None:
-    stopping = [threading.Thread(target=host.stop) for host in hosts]
-    for thread in stopping:
-        thread.start()
-    for thread in stopping:
-        thread.join()
 
 
 if __name__ == "__main__":

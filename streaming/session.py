@@ -19,6 +19,8 @@ _KNOCK_SECONDS = 5.0
 
 _JAVA_OPTIONS = (
     *("-XX:+UseParallelGC", "-XX:-DontCompileHugeMethods", "-Djava.net.preferIPv4Stack=true"),
+    # Without memory nothing can be told of anything: the process ends, and its supervisor starts it anew.
+    "-XX:+ExitOnOutOfMemoryError",
     # What Java has to say itself is not for standard output, which is the job's.
     *("-Xlog:disable", "-Xlog:all=error:stderr"),
 )
@@ -32,6 +34,8 @@ _SHARED = {
     "spark.sql.shuffle.partitions": "2",
     # Of a key that stands twice in a document the last value counts, for both JSON parsers.
     "spark.sql.variant.allowDuplicateKeys": "true",
+    # A task's stack that overflows, at a record that can't be read, is that record's failure and not the driver's end.
+    "spark.executor.killOnFatalError.depth": "0",
     # Two JVMs commit to one table: Delta's own local log store is not atomic between processes.
     "spark.delta.logStore.file.impl": "io.tidemark.LinkLogStore",
     "spark.hadoop.io.delta.kernel.logStore.file.impl": "io.tidemark.LinkLogStore",
@@ -50,10 +54,13 @@ _STREAMS = {
         "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
     ),
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
-    "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "false",
+    # It looks each key up before it writes it; without, nobody could see state grow.
+    "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "true",
     "spark.sql.streaming.stateStore.rocksdb.boundedMemoryUsage": "true",
     "spark.sql.streaming.numRecentProgressUpdates": "10",
     "spark.sql.streaming.pollingDelay": "100ms",
+    # A query that does not end holds up no end of all: half a minute after its last micro-batch the process is gone.
+    "spark.sql.streaming.stopTimeout": "20s",
     # The default one starts a process for each file that it writes.
     "spark.sql.streaming.checkpointFileManagerClass": (
         "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager"
@@ -106,7 +113,7 @@ def spark_conf(settings: Settings) -> dict[str, str]:
 def streams_session(settings: Settings) -> SparkSession:
     """Start the streams' driver: a classic session without a metastore, so that it outlives one."""
     conf = spark_conf(settings) | _STREAMS | {"spark.driver.memory": settings.streams_memory}
-    return _classic("tidemark-streams", settings.spark_master, conf)
+    return classic_session("tidemark-streams", settings.spark_master, conf)
 
 
 @contextmanager
@@ -126,14 +133,15 @@ def batch_session(settings: Settings) -> Iterator[SparkSession]:
 def _batch_session(settings: Settings) -> SparkSession:
     if settings.spark_remote:
         _knock(settings.spark_remote)
-    if settings.spark_remote or _warehouse_answers(settings):
+    if settings.spark_remote or warehouse_answers(settings):
         remote: SparkSession = SparkSession.builder.remote(settings.connect_url).create()
         return remote
     conf = spark_conf(settings) | {"spark.driver.memory": settings.warehouse_memory}
-    return _classic("tidemark-batch", "local[2]", conf)
+    return classic_session("tidemark-batch", "local[2]", conf)
 
 
-def _classic(name: str, master: str, conf: dict[str, str]) -> SparkSession:
+def classic_session(name: str, master: str, conf: dict[str, str]) -> SparkSession:
+    """Start a driver in this process, or join the one that it has."""
     builder = SparkSession.builder.appName(name).master(master)
     for key, value in conf.items():
         builder = builder.config(key, value)
@@ -150,7 +158,8 @@ def _knock(address: str) -> None:
         raise SparkAway(f"no Spark answers at {address} (TIDEMARK_SPARK_REMOTE): {error}", fix) from error
 
 
-def _warehouse_answers(settings: Settings) -> bool:
+def warehouse_answers(settings: Settings) -> bool:
+    """Tell whether the embedded warehouse runs."""
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((settings.host, settings.connect_port)) == 0

@@ -61,6 +61,11 @@ class SpeedLayer:
     is_recomputed: bool = True  # False: it reads tables as they are now, so no later run can tell what they were
 
     @property
+    def trigger_seconds(self) -> float:
+        """Least time from one micro-batch to the next."""
+        return float(self.trigger.removesuffix(" seconds"))
+
+    @property
     def closes_windows(self) -> bool:
         """Tell whether a window is written once, when it is closed."""
         return self.output_mode == "append" and WINDOW_END in self.schema.names
@@ -89,6 +94,7 @@ class SpeedStream:
     def __init__(self, layer: SpeedLayer, contracts: Mapping[str, Contract], settings: Settings) -> None:
         self.name = layer.name
         self.breach: RuleBreach | None = None
+        self.trigger_seconds = layer.trigger_seconds
         self._layer = layer
         self._settings = settings
         named = enumerate(layer.contracts)

@@ -52,7 +52,8 @@ def password_file(settings: Settings) -> Path:
 def airflow_environment(settings: Settings) -> dict[str, str]:
     """Give the environment of all four programs.
 
-    An AIRFLOW__DATABASE__SQL_ALCHEMY_CONN of the caller passes through; without one Airflow takes SQLite in its folder.
+    An AIRFLOW__DATABASE__SQL_ALCHEMY_CONN of the caller passes through, or one with _CMD behind it, a command that
+    prints it: so its password stands in a file alone. Without one Airflow takes SQLite in its folder.
     """
     options = {f"AIRFLOW__{name}": str(value) for name, value in _options(settings).items()}
     keys = {f"AIRFLOW__{name}_CMD": shlex.join(["cat", str(_key_file(settings, name))]) for name in _KEYS}
@@ -67,12 +68,17 @@ def prepare(settings: Settings) -> None:
     """
     if not Path(airflow_program(settings)).exists():
         raise TidemarkError(f"{settings.airflow_venv}: Airflow's environment is not there", "make setup")
+    make_secrets(settings)
+    migrate(settings)
+    write_manifest(settings)
+
+
+def make_secrets(settings: Settings) -> None:
+    """Make Airflow's keys and the admin's password, once."""
     private_folder(folder(settings))
     for name, size in _KEYS.items():
         written_once(_key_file(settings, name), partial(_new_key, size))
     written_once(password_file(settings), lambda: json.dumps({ADMIN: secrets.token_urlsafe(16)}) + "\n")
-    _migrate(settings)
-    write_manifest(settings)
 
 
 def admin_password(settings: Settings) -> str:
@@ -141,9 +147,13 @@ def _new_key(size: int) -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(size)).decode()
 
 
-def _migrate(settings: Settings) -> None:
-    """Run `airflow db migrate`, unless it has run for this version and this database."""
-    connection = os.environ.get(_CONNECTION, "")
+def migrate(settings: Settings) -> None:
+    """Run `airflow db migrate`, unless it has run for this version and this database.
+
+    Raises:
+        TidemarkError: it failed.
+    """
+    connection = os.environ.get(_CONNECTION, "") or os.environ.get(f"{_CONNECTION}_CMD", "")
     mark = f"{_version(settings)} {hashlib.sha256(connection.encode()).hexdigest()[:12]}\n"
     marker = folder(settings) / ".migrated"
     there = bool(connection) or (folder(settings) / "airflow.db").exists()

@@ -5,13 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
 
-from tidemark import ports, redis_server
+from tidemark import alertmanager_server, ports, prometheus_server, redis_server
+from tidemark.check_finding import Finding
+from tidemark.checkup import examine_running
 from tidemark.contracts import read_contracts
 from tidemark.errors import TidemarkError
 from tidemark.leftovers import left_behind
@@ -25,16 +26,6 @@ _MEMORY_GIB = 6
 _DISK_GIB = 5
 
 
-@dataclass(frozen=True)
-class Finding:
-    """The answer of one check."""
-
-    name: str
-    is_ok: bool
-    found: str
-    fix: str
-
-
 def examine(settings: Settings) -> list[Finding]:
     """Make all checks; none of them changes anything but an empty file in TIDEMARK_HOME, which is removed at once."""
     checks: tuple[Callable[[Settings], Finding], ...] = (
@@ -42,6 +33,7 @@ def examine(settings: Settings) -> list[Finding]:
         java_17,
         maven,
         redis,
+        prometheus,
         lake_environment,
         airflow_environment,
         jars,
@@ -51,7 +43,15 @@ def examine(settings: Settings) -> list[Finding]:
         writable_home,
         valid_contracts,
     )
-    return [check(settings) for check in checks]
+    return [*(check(settings) for check in checks), *examine_running(settings)]
+
+
+def verdict(findings: Sequence[Finding]) -> str:
+    """Say in a sentence what all checks together mean."""
+    bad = [finding.name for finding in findings if not finding.is_ok]
+    if not bad:
+        return f"all {len(findings)} checks are well"
+    return f"{len(bad)} of {len(findings)} checks are bad: {', '.join(bad)}"
 
 
 def python(settings: Settings) -> Finding:
@@ -63,7 +63,7 @@ def python(settings: Settings) -> Finding:
 
 def java_17(settings: Settings) -> Finding:
     """Check that Java is there and is 17."""
-    found = _first_line([java(), "-version"])
+    found = _first_line([java(), "-version"], saying="version ")
     fix = "sudo apt-get install openjdk-17-jdk-headless; unset JAVA_HOME or let it name that one"
     return Finding("Java 17", bool(re.search(r'version "17[."]', found)), found, fix)
 
@@ -80,6 +80,14 @@ def redis(settings: Settings) -> Finding:
     elsewhere = without_password(settings.redis_url) if settings.redis_url else None
     found = elsewhere or redis_server.program() or "not found"
     return Finding("Redis", found != "not found", found, redis_server.INSTALL)
+
+
+def prometheus(settings: Settings) -> Finding:
+    """Check that Prometheus and Alertmanager are there, unless others are named: without them nothing alerts."""
+    found = settings.prometheus_url or prometheus_server.program() or "not found"
+    if not settings.prometheus_url and not alertmanager_server.program():
+        found = "not found"
+    return Finding("Prometheus, Alertmanager", found != "not found", found, prometheus_server.INSTALL)
 
 
 def lake_environment(settings: Settings) -> Finding:
@@ -158,9 +166,11 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def _first_line(command: list[str]) -> str:
+def _first_line(command: list[str], saying: str = "") -> str:
+    """Give the first line of what a command writes that says something: Java may begin with what it has picked up."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, cwd=ROOT)
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{command[0]}: {error}"
-    return next(iter((done.stdout + done.stderr).splitlines()), "")
+    lines = (done.stdout + done.stderr).splitlines()
+    return next((line for line in lines if saying in line), "")

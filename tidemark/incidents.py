@@ -14,22 +14,27 @@ from deltalake.exceptions import DeltaError
 from tidemark.errors import TidemarkError
 from tidemark.locks import exclusive
 from tidemark.ops_tables import INCIDENTS, SCHEMAS, append, opened
+from tidemark.poisoned import poisoned_since
 from tidemark.settings import Settings
 from tidemark.stream_looks import ProcessLook, StreamLook
 from tidemark.table_looks import ContractLook
 
-Kind = Literal["process_stopped", "process_silent", "stopped", "refused", "stuck", "restarting", "tidemark_stalled"]
+Kind = Literal[
+    "process_stopped", "process_silent", "stopped", "refused", "stuck", "restarting", "poisoned", "tidemark_stalled"
+]
 
 PROCESS = "streams"
 MENDED_BY_RESTART: frozenset[Kind] = frozenset(("process_silent", "stopped", "stuck"))
 
-_STUCK, _REFUSED, _STALLED, _BROKEN = (
-    f"docs/runbooks/{page}.md" for page in ("stream-stuck", "stream-refused", "tidemark-stalled", "proof-broken")
+_STUCK, _REFUSED, _STALLED, _BROKEN, _POISONED = (
+    f"docs/runbooks/{page}.md"
+    for page in ("stream-stuck", "stream-refused", "tidemark-stalled", "proof-broken", "stream-poisoned")
 )
 _STUCK_AT_LEAST = timedelta(minutes=2)
 _TRIGGERS = 3  # without a commit
 _RESTARTS = 3  # within five minutes; one alone is what restarts are for
 _STALLED_AFTER = timedelta(hours=26)  # build_marts and reconcile_bronze prove every table once a day
+_POISONED_FOR = timedelta(hours=24)  # after the last one was found, nobody need be told again
 _LOCK_SECONDS = 60.0
 
 
@@ -83,6 +88,16 @@ def stream_findings(stream: StreamLook, settings: Settings, at: datetime) -> Ite
     elif stream.waiting_since and at - stream.waiting_since > limit:
         what = f"{stream.lag:,} offsets wait, and it commits nothing"
         yield Finding("stuck", stream.name, stream.waiting_since, what, _STUCK)
+
+
+def poison_findings(settings: Settings, at: datetime) -> Iterator[Finding]:
+    """Find the streams that quarantined records unread, since they can't be evaluated."""
+    found: dict[str, list[datetime]] = {}
+    for stream, found_at in poisoned_since(settings, at - _POISONED_FOR):
+        found.setdefault(stream, []).append(found_at)
+    for stream, times in sorted(found.items()):
+        what = f"{len(times):,} records can't be evaluated, and are in quarantine: ops.poisoned_offsets says why"
+        yield Finding("poisoned", stream, min(times), what, _POISONED)
 
 
 def contract_findings(contract: ContractLook, at: datetime) -> Iterator[Finding]:

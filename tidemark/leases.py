@@ -148,6 +148,16 @@ def leased(
         lease.let_go()
 
 
+def held_leases(leases: Path) -> list[str]:
+    """Tell which leases are held, and by whom."""
+    held = [(path, _read(path)) for path in sorted(leases.glob("*/*.json"))]
+    return [
+        f"{path.parent.name} {path.stem}: {each.what} (process {each.pid} on {each.host})"
+        for path, each in held
+        if each.is_held
+    ]
+
+
 def _taken(path: Path, what: str, table: str, deadline: float) -> Lease:
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:

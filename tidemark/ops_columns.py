@@ -107,7 +107,7 @@ RECONCILIATION_DIFFS: Columns = {
 
 INCIDENTS: Columns = {
     "incident_id": ("string", "The incident."),
-    "kind": ("string", "What is wrong: stuck, restarting, refused, stopped, tidemark_stalled, process_silent, ..."),
+    "kind": ("string", "What is wrong: stuck, restarting, refused, stopped, poisoned, tidemark_stalled, ..."),
     "stream": ("string", "The stream, the contract of a stalled tidemark, or `streams` for the process of all."),
     "since": ("timestamp", "Since when it is so."),
     "what": ("string", "What was seen."),
@@ -131,6 +131,28 @@ GATE_VERDICTS: Columns = {
     "checks": ("string", "As JSON: each check with its severity, what was observed and its verdict."),
 }
 
+MODEL_BUILDS: Columns = {
+    "table": ("string", "The table that was built: layer and model."),
+    "built_at": ("timestamp", "When."),
+    "version": ("bigint", "The table's Delta version after it."),
+    "fingerprint": ("string", "Of the model's SQL, macros, settings and columns: another model has another."),
+    "inputs": ("string", "As JSON: how each table that it reads stood before it."),
+    "why": ("string", "Why it was built."),
+}
+
+POISONED_OFFSETS: Columns = {
+    "contract": ("string", "The contract's id."),
+    "stream": ("string", "The stream that found it."),
+    "topic": ("string", "The topic's name."),
+    "topic_id": ("string", "The topic's own id: a topic made anew has another."),
+    "partition": ("int", "Partition of the topic."),
+    "offset": ("bigint", "The offset; bronze has the record there, with the reason poisoned."),
+    "found_at": ("timestamp", "When it was found."),
+    "kind": ("string", "The class of the error that evaluating the record raises."),
+    "message": ("string", "The error's first line; it may quote the record."),
+    "trace": ("string", "The first hundred lines of its stack trace."),
+}
+
 _PROOF, _UPKEEP = "tidemark prove <contract>", "tidemark maintain <contract>"
 _RECONCILE = "tidemark reconcile, backfill and recompute"
 
@@ -149,4 +171,10 @@ TABLES: Mapping[str, tuple[str, str, Columns]] = {
         INCIDENTS,
     ),
     "gate_verdicts": ("tidemark gate <layer>.<table>", "One row per verdict on a table.", GATE_VERDICTS),
+    "model_builds": ("tidemark dbt --changed build", "One row per table and build of what had news.", MODEL_BUILDS),
+    "poisoned_offsets": (
+        "the streams",
+        "One row per record that could not be evaluated, and was quarantined unread.",
+        POISONED_OFFSETS,
+    ),
 }

@@ -22,6 +22,8 @@ LEDGER = "ledger"
 MAINTENANCE = "maintenance"
 INCIDENTS = "incidents"
 GATE_VERDICTS = "gate_verdicts"
+POISONED_OFFSETS = "poisoned_offsets"
+MODEL_BUILDS = "model_builds"
 
 _INSTANT = pa.timestamp("us", "UTC")
 _TRIES = 5
@@ -151,6 +153,21 @@ SCHEMAS: Mapping[str, pa.Schema] = MappingProxyType(
                 ("closed_at", _INSTANT),
             ]
         ),
+        # One row for each record that no stream could evaluate
+        POISONED_OFFSETS: pa.schema(
+            [
+                ("contract", pa.string()),
+                ("stream", pa.string()),
+                ("topic", pa.string()),
+                ("topic_id", pa.string()),
+                ("partition", pa.int32()),
+                ("offset", pa.int64()),
+                ("found_at", _INSTANT),
+                ("kind", pa.string()),  # the class of the error
+                ("message", pa.string()),
+                ("trace", pa.string()),
+            ]
+        ),
         # One row for each run of a gate that came to a verdict
         GATE_VERDICTS: pa.schema(
             [
@@ -165,6 +182,17 @@ SCHEMAS: Mapping[str, pa.Schema] = MappingProxyType(
                 ("window", pa.string()),  # as JSON: how far the rows are settled that were judged
                 ("seconds", pa.float64()),
                 ("checks", pa.string()),  # as JSON: each with its severity, what was observed and its verdict
+            ]
+        ),
+        # One row for each table that dbt has built where it leaves out what has no news
+        MODEL_BUILDS: pa.schema(
+            [
+                ("table", pa.string()),  # <layer>.<model>
+                ("built_at", _INSTANT),
+                ("version", pa.int64()),  # of the table, after it
+                ("fingerprint", pa.string()),  # of the model's SQL, macros, settings and columns
+                ("inputs", pa.string()),  # as JSON: how each table that it reads stood before it
+                ("why", pa.string()),
             ]
         ),
     }

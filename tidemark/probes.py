@@ -92,8 +92,9 @@ class WarehouseProbe:
         from pyhive import hive  # type: ignore[import-untyped]
         from thrift.Thrift import TException  # type: ignore[import-untyped]
 
+        at = (self.host, self.thrift_port)
         try:
-            with hive.connect(thrift_transport=_thrift(self.host, self.thrift_port), username="tidemark") as connection:
+            with hive.connect(thrift_transport=thrift_transport(*at, _PATIENCE), username="tidemark") as connection:
                 cursor = connection.cursor()
                 cursor.execute("SELECT 1")
                 return bool(cursor.fetchone() == (1,))
@@ -132,13 +133,13 @@ def fetched(url: str) -> Any:
         return text
 
 
-def _thrift(host: str, port: int) -> Any:
-    """Give a transport with a time limit: PyHive's own waits for ever on a server that hangs."""
+def thrift_transport(host: str, port: int, seconds: float | None) -> Any:
+    """Give a transport with a time limit: PyHive's own waits for ever on a server that hangs. None: it may."""
     from pyhive.hive import get_installed_sasl  # type: ignore[import-untyped]
     from thrift.transport.TSocket import TSocket  # type: ignore[import-untyped]
     from thrift_sasl import TSaslClientTransport  # type: ignore[import-untyped]
 
     socket = TSocket(host, port)
-    socket.setTimeout(_PATIENCE * 1000)
+    socket.setTimeout(seconds and seconds * 1000)
     login = {"host": host, "sasl_auth": "PLAIN", "service": None, "username": "tidemark", "password": "x"}
     return TSaslClientTransport(lambda: get_installed_sasl(**login), "PLAIN", socket)

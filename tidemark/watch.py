@@ -17,6 +17,7 @@ from tidemark.incidents import (
     Incident,
     contract_findings,
     mended,
+    poison_findings,
     process_findings,
     remember,
     stream_findings,
@@ -83,6 +84,7 @@ def findings(look: Look, settings: Settings) -> Iterator[Finding]:
         for finding in chain.from_iterable(stream_findings(each, settings, look.at) for each in look.streams):
             if finding.kind == "refused" or not look.process.is_settling(look.at):
                 yield finding
+    yield from poison_findings(settings, look.at)
     yield from chain.from_iterable(contract_findings(each, look.at) for each in look.contracts)
 
 

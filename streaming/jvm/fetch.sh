@@ -37,7 +37,7 @@ is_complete() {
 }
 
 third_party() {
-  (cd "$1" && find kafka registry spark -name '*.jar' ! -path "$own" | sort)
+  (cd "$1" && find kafka postgres registry spark -name '*.jar' ! -path "$own" | sort)
 }
 
 record() {
@@ -69,8 +69,8 @@ build() {
 
 # The folders change only when all is verified, so that a JVM never starts on half of them.
 install_from() {
-  rm -rf "$jars/.complete" "$jars/spark" "$jars/kafka" "$jars/registry"
-  mv "$1/spark" "$1/kafka" "$1/registry" "$jars/"
+  rm -rf "$jars/.complete" "$jars/spark" "$jars/kafka" "$jars/registry" "$jars/postgres"
+  mv "$1/spark" "$1/kafka" "$1/registry" "$1/postgres" "$jars/"
   inputs >"$jars/.complete"
 }
 

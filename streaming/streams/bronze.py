@@ -7,10 +7,12 @@ from functools import partial
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
-from streaming import rules
+from streaming import metrics, rules
 from streaming.checkpoint import Checkpoint
 from streaming.fence import fence
-from streaming.judging import Judging, judging_of, write_judged
+from streaming.judging import Judging, judging_of
+from streaming.landings import count_landed
+from streaming.poison import PoisonGuard
 from streaming.schema import bronze_schema
 from streaming.sinks import append, create_table
 from streaming.sources import from_the_beginning, topic_stream
@@ -18,6 +20,7 @@ from tidemark import bronze
 from tidemark.contracts import Contract
 from tidemark.ledger import Label, Ledger, count, ends
 from tidemark.locks import driver_lock, exclusive, write_lock
+from tidemark.ops_tables import POISONED_OFFSETS
 from tidemark.settings import Settings
 from tidemark.topics import Topics
 
@@ -33,13 +36,22 @@ class BronzeStream:
     def __init__(self, contract: Contract, settings: Settings) -> None:
         self.name = contract.bronze_query
         self.breach: rules.RuleBreach | None = None
-        self.warning = ""
+        self.poison = PoisonGuard(self.name, contract, settings)
         self._contract = contract
         self._settings = settings
         self._topics = Topics(settings.bootstrap)
         self._table = settings.table("bronze", contract.id)
         self._checkpoint = Checkpoint(settings.checkpoint(self.name), contract.topic)
-        self._tail = rules.LedgerTail(Ledger(self._table))
+        self._ledger = Ledger(self._table)
+        self._tail = rules.LedgerTail(self._ledger)
+        self.trigger_seconds = settings.batch_interval_ms / 1000
+        metrics.begin_contract(contract.id)
+
+    @property
+    def warning(self) -> str:
+        """Say that records were quarantined unread; empty: none was, since the process began."""
+        found = self.poison.found
+        return f"{found:,} records can't be evaluated: ops.{POISONED_OFFSETS} says why" if found else ""
 
     def start(self, spark: SparkSession) -> StreamingQuery:
         """Create what is missing (topic, table), then start the query where the ledger ends.
@@ -74,7 +86,7 @@ class BronzeStream:
         lock = write_lock(self._settings.locks, self._contract.id)
         with exclusive(lock, f"the write lock of {self._table}", _REWRITE_LIMIT_SECONDS):
             try:
-                write_judged(judging, records, partial(self._commit, label))
+                self.poison.write(judging, records, label, partial(self._commit, label))
             except rules.RuleBreach as breach:
                 self.breach = breach
                 raise
@@ -89,6 +101,8 @@ class BronzeStream:
         offsets = count(label.ranges)
         append(rows.coalesce(1) if offsets <= _SMALL_BATCH else rows, self._table, label)
         rules.is_confirmed(label, self._tail.newest())
+        if self._tail.commit:
+            count_landed(self._contract.id, self._ledger, self._tail.commit)
         log.info("%s: batch %d, %d offsets", self.name, label.batch, offsets)
 
     def _label(self, batch: int, checkpoint: str, ranges: Mapping[int, tuple[int, int]]) -> Label:

@@ -18,7 +18,7 @@ from tidemark.contracts import Contract
 from tidemark.locks import driver_lock
 from tidemark.settings import Settings
 
-_TRIGGER = "5 seconds"
+_TRIGGER_SECONDS = 5.0
 
 
 class ChangeStream:
@@ -28,6 +28,7 @@ class ChangeStream:
         self.name = f"current_{contract.id}"
         self.breach: RuleBreach | None = None
         self.warning = ""
+        self.trigger_seconds = _TRIGGER_SECONDS
         self._contract = contract
         self._settings = settings
         self._rows = GoodRows(contract, settings, self.name)
@@ -46,7 +47,8 @@ class ChangeStream:
         self._current.create()
         self._history.create(change_schema(self._contract))
         rows = self._rows.stream(spark, {})
-        writer = rows.writeStream.queryName(self.name).trigger(processingTime=_TRIGGER).foreachBatch(self._write)
+        writer = rows.writeStream.queryName(self.name).foreachBatch(self._write)
+        writer = writer.trigger(processingTime=f"{self.trigger_seconds:g} seconds")
         return writer.option("checkpointLocation", str(self._settings.checkpoint(self.name))).start()
 
     def failed(self, spark: SparkSession, error: Exception) -> None:

@@ -11,14 +11,17 @@ from functools import partial
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
+from streaming.checkpoint import Checkpoint
 from streaming.fence import fence
-from streaming.judging import Judging, judging_of, write_judged
+from streaming.judging import Judging, judging_of
+from streaming.poison import PoisonGuard
 from streaming.rules import RuleBreach
 from streaming.sinks import copy
 from streaming.sources import from_the_beginning, topic_stream
 from streaming.transforms.mirror import mirrored
 from tidemark.contracts import Contract
 from tidemark.errors import TidemarkError
+from tidemark.ledger import Label
 from tidemark.locks import driver_lock
 from tidemark.settings import Settings
 from tidemark.topics import Topics, UnknownTopic
@@ -37,11 +40,13 @@ class MirrorStream:
         self.name = f"mirror_{contract.id}"
         self.breach: RuleBreach | None = None
         self.warning = ""
+        self.trigger_seconds = settings.batch_interval_ms / 1000
         self._contract = contract
         self._settings = settings
         self._inputs = inputs
         self._topics = Topics(settings.bootstrap)
-        self._checkpoint = settings.checkpoint(self.name)
+        self._checkpoint = Checkpoint(settings.checkpoint(self.name), contract.topic)
+        self._poison = PoisonGuard(self.name, contract, settings)
 
     def start(self, spark: SparkSession) -> StreamingQuery:
         """Create what is missing (topics, partitions), then start the query.
@@ -60,7 +65,7 @@ class MirrorStream:
         judging = judging_of(contract, self._settings)
         writer = judging.prepared(records).writeStream.queryName(self.name).foreachBatch(partial(self._write, judging))
         writer = writer.trigger(processingTime=f"{self._settings.batch_interval_ms} milliseconds")
-        return writer.option("checkpointLocation", str(self._checkpoint)).start()
+        return writer.option("checkpointLocation", str(self._checkpoint.path)).start()
 
     def failed(self, spark: SparkSession, error: Exception) -> None:
         """Say what the query may have failed for: Spark says it below all of its own traces.
@@ -94,8 +99,14 @@ class MirrorStream:
 
     def _write(self, judging: Judging, records: DataFrame, batch: int) -> None:
         self._check_sinks()
-        write_judged(judging, records, self._copy)
+        self._poison.write(judging, records, self._label(batch), self._copy)
         log.info("%s: batch %d", self.name, batch)
+
+    def _label(self, batch: int) -> Label:
+        topic, ranges = self._contract.topic, self._checkpoint.ranges(batch)
+        identity = self._topics.identity(topic) or "gone"
+        own = (self._checkpoint.id(), topic, identity, ranges, self._contract.version)
+        return Label("ingest", self.name, batch, *own)
 
     def _copy(self, rows: DataFrame) -> None:
         copy(mirrored(rows, self._contract, self.name), self._settings)

@@ -25,9 +25,13 @@ _RECORD = {
 
 
 def held_back(rows: DataFrame, reason: str = "") -> DataFrame:
-    """Keep the rows that are quarantined for a reason that begins so, and that the contract may release."""
+    """Keep the rows that are quarantined for a reason that begins so, and that the contract may release.
+
+    Poisoned ones only where they are named: the contract must have been mended for them, or all of it fails.
+    """
     named = rows.where((F.size(bronze.ERRORS) > 0) & F.exists(bronze.ERRORS, lambda each: each.startswith(reason)))
-    kinds = [F.lit(kind) for kind in bronze.OF_EXPORT]
+    poisoned = () if reason.startswith(bronze.POISONED) else (bronze.POISONED,)
+    kinds = [F.lit(kind) for kind in (*bronze.OF_EXPORT, *poisoned)]
     return named.where(~F.exists(bronze.ERRORS, lambda each: F.substring_index(each, ":", 1).isin(*kinds)))
 
 

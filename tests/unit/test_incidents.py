@@ -13,11 +13,13 @@ from tidemark.incidents import (
     contract_findings,
     mended,
     open_incidents,
+    poison_findings,
     process_findings,
     remember,
     stream_findings,
 )
 from tidemark.ops_tables import INCIDENTS
+from tidemark.poisoned import Poisoned, keep_poisoned
 from tidemark.settings import ROOT, Settings
 from tidemark.stream_looks import ProcessLook, StreamLook, checkpoint_positions, lag_of, process_look
 from tidemark.supervisor import Process
@@ -108,6 +110,17 @@ def test_nothing_is_said_of_streams_that_have_just_begun_but_what_they_refuse() 
     young, old = (ProcessLook("running", ago(minutes=minutes), None) for minutes in (2, 4))
     assert kinds(findings(Look(NOW, young, streams, [], [], []), SETTINGS)) == ["refused"]
     assert kinds(findings(Look(NOW, old, streams, [], [], []), SETTINGS)) == ["stuck", "refused"]
+
+
+def test_streams_with_poisoned_records_are_told_for_a_day(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    who, error = ("rides", "bronze_rides", "rides", "id", 0), ("java.lang.StackOverflowError", "deep", "at Pattern")
+    assert kinds(poison_findings(settings, NOW)) == []
+    keep_poisoned(settings, [Poisoned(*who, hours, ago(hours=hours), *error) for hours in (2, 3, 25)])
+    (finding,) = poison_findings(settings, NOW)
+    assert (finding.kind, finding.stream, finding.since) == ("poisoned", "bronze_rides", ago(hours=3))
+    assert finding.what.startswith("2 records") and (ROOT / finding.runbook).exists()
+    assert kinds(poison_findings(settings, NOW + timedelta(hours=23))) == []
 
 
 def test_lag_counts_what_kafka_still_has_beyond_the_last_committed_micro_batch(tmp_path: Path) -> None:
