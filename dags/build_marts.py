@@ -7,7 +7,10 @@ Builds the tables that analysts read: silver and gold, one task and one asset fo
 downstream of it; its log names the expectation that failed and links its report.
 
 * **It runs** when bronze has moved (the streams and `reconcile_bronze` say so), and at least once a day.
-* **Trigger**: whenever you like. Models take what is new since their last build, so a second run changes nothing.
+* **Only what has news is built**: a model whose inputs and SQL are those of its last build is skipped, and says so.
+  One whose SQL, macros or columns are others is made anew from its first row.
+* **Trigger**: whenever you like; with *days*, these are computed again; with *full refresh*, everything. **Backfill**:
+  each run builds its own day again.
 """
 
 from datetime import UTC, datetime
@@ -17,7 +20,7 @@ from airflow.sdk import DAG, Asset, AssetAny, AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 from cosmos import DbtTaskGroup
 from operators.command import DEFAULTS, CommandOperator
-from operators.marts import cosmos
+from operators.marts import BUILD_FORM, NONE_FAILED, cosmos
 
 from tidemark import commands, models
 from tidemark.contracts import read_contracts
@@ -39,17 +42,17 @@ with DAG(
     max_active_runs=1,
     doc_md=__doc__,
     tags=["silver", "gold"],
+    params=BUILD_FORM,
     default_args=DEFAULTS,
 ):
     gate_bronze = CommandOperator(task_id="gate_bronze", command=commands.gate("bronze", CONTRACTS))
-    gate_silver = CommandOperator(task_id="gate_silver", command=commands.gate("silver", SILVER))
-    gate_gold = CommandOperator(task_id="gate_gold", command=commands.gate("gold", GOLD))
+    gate_silver = CommandOperator(task_id="gate_silver", command=commands.gate("silver", SILVER), **NONE_FAILED)
+    gate_gold = CommandOperator(task_id="gate_gold", command=commands.gate("gold", GOLD), **NONE_FAILED)
     silver = DbtTaskGroup(group_id="silver", **cosmos("silver"))
     gold = DbtTaskGroup(group_id="gold", **cosmos("gold"))
     docs = commands.dbt_docs(settings.home.absolute() / "docs" / "dbt")
-    for name in CONTRACTS:
-        CommandOperator(task_id=f"prove_{name}", command=commands.prove(name)) >> gate_bronze
-    gate_bronze >> silver >> gate_silver >> gold >> gate_gold
+    proof = CommandOperator(task_id="prove", command=commands.prove(*CONTRACTS))
+    proof >> gate_bronze >> silver >> gate_silver >> gold >> gate_gold
     page = CommandOperator(
         task_id="trust_page",
         command=commands.trust_page(),
@@ -59,4 +62,5 @@ with DAG(
     # The page is made whatever has failed; without `trusted`, a run whose gates fail would count as a success.
     gate_gold >> [page, EmptyOperator(task_id="trusted")]
     # dbt ends with 1 for a warehouse that is away, too: so it is tried again.
-    gold >> CommandOperator(task_id="dbt_docs", command=docs, retry_policy=None, doc_md="dbt writes its documentation.")
+    told = {"retry_policy": None, "doc_md": "dbt writes its documentation.", **NONE_FAILED}
+    gold >> CommandOperator(task_id="dbt_docs", command=docs, **told)

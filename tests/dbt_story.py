@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import shutil
+import signal
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deltalake import DeltaTable, write_deltalake
 
 from tests.dbt_lake import CONTRACTS, FIRST, OTHERS, RIDES, SALES, Lake, Row, Tables, at, record, ride, sale
+from tests.streams import wait_until
+from tidemark.dbt_manifest import manifest
+from tidemark.dbt_nodes import project_models
+from tidemark.ledger import Ledger
+from tidemark.model_builds import decisions, keep_builds
 from tidemark.settings import Settings
 from tidemark.speed_columns import TABLES
 from tidemark.token_key import token_key, token_key_file
@@ -45,13 +54,18 @@ class Story:
     statuses: dict[str, str]  # of the first build
     first: Tables
     quarantined: list[tuple[Any, ...]]
+    killed: set[str]  # what dbt had built of gold when it was killed in the second build
     second: Tables  # the tidemark has moved; late, re-judged and moved rows have come
+    idle: dict[str, str]  # what becomes of each model then
     again: Tables  # nothing has come
     rewritten: dict[str, dict[str, Any]]
     refreshed: Tables
     damaged: Tables  # somebody has written to gold
     backfilled: Tables  # the first of January was asked for
     adopted: Tables  # the topic was made anew
+    moved: dict[str, str]  # what becomes of each model then
+    made_anew: str  # the operation of the last commit to a model that had been made otherwise
+    left_alone: bool  # a model that was selected, and has no news
     served: list[tuple[Any, ...]]
     key: str  # of the tokens
     written_with_key: list[str]  # files of dbt, Spark and Delta that have it
@@ -66,15 +80,21 @@ def played(warehouse: Warehouse, lake: Lake) -> Story:
     first = lake.tables(MODELS)
     quarantined = warehouse.sql("select event_id, _errors[0] from quarantine.ride_events")
     _second_chapter(lake)
-    warehouse.build("run", *NO_OVERLAP)
-    second = lake.tables(MODELS)
+    _take_manifest(warehouse.settings)
+    killed = _killed(warehouse, lake, "gold")
+    warehouse.build_changed("run", *NO_OVERLAP)
+    second, idle = lake.tables(MODELS), _actions(warehouse.settings)
     warehouse.build("run", "--select", *(model.split("/")[1] for model in ONE_OF_EACH_KIND))
     again, rewritten = lake.tables(MODELS), {model: lake.written(model) for model in ONE_OF_EACH_KIND}
     warehouse.build("run", "--full-refresh")
     refreshed = lake.tables(MODELS)
+    _record_all(warehouse.settings, made_otherwise="fct_rides_hourly")
     _third_chapter(lake)
-    warehouse.build("run", *NO_OVERLAP, "--select", "stg_rides", "fct_rides_hourly")
-    adopted = lake.tables(MODELS)
+    moved = _actions(warehouse.settings)
+    logs = _versions(lake, "silver")["silver/stg_logs"]
+    warehouse.build_changed("run", *NO_OVERLAP, "--select", "stg_rides", "fct_rides_hourly", "stg_logs")
+    made_anew = DeltaTable(lake.root / "gold" / "fct_rides_hourly").history(1)[0]["operation"]
+    adopted, left_alone = lake.tables(MODELS), _versions(lake, "silver")["silver/stg_logs"] == logs
     _damage(lake)
     damaged = lake.tables(MODELS)
     warehouse.build("run", *NO_OVERLAP, *FIRST_OF_JANUARY, "--select", *DAMAGED)
@@ -82,9 +102,49 @@ def played(warehouse: Warehouse, lake: Lake) -> Story:
     served = warehouse.sql("select subject, serving, measure from gold.combined_metrics where metric = 'ride_events'")
     key = token_key(warehouse.settings)
     return Story(
-        *(refused, left_behind, statuses, first, quarantined, second, again, rewritten, refreshed, damaged),
-        *(backfilled, adopted, served, key, _files_with(key, warehouse.settings)),
+        *(refused, left_behind, statuses, first, quarantined, killed, second, idle, again, rewritten, refreshed),
+        *(damaged, backfilled, adopted, moved, made_anew, left_alone, served),
+        *(key, _files_with(key, warehouse.settings)),
     )
+
+
+def _take_manifest(settings: Settings) -> None:
+    """Take what dbt has just written: to have it parse the project once more would cost a test ten seconds."""
+    manifest(settings).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(settings.home / "dbt" / "target" / "manifest.json", manifest(settings))
+
+
+def _killed(warehouse: Warehouse, lake: Lake, layer: str) -> set[str]:
+    """Kill dbt as soon as it has built a model of a layer: another one is in its middle then."""
+    before = _versions(lake, layer)
+
+    def built() -> set[str]:
+        return {name for name, version in _versions(lake, layer).items() if version > before[name]}
+
+    process = warehouse.started("run", *NO_OVERLAP)
+    wait_until(lambda: bool(built()), 120, f"dbt builds a model of {layer}")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return built()
+
+
+def _versions(lake: Lake, layer: str) -> dict[str, int]:
+    tables = [model for model in MODELS if Path(model).parts[0] == layer]
+    return {model: Ledger(str(lake.root / model)).latest_version() for model in tables}
+
+
+def _record_all(settings: Settings, made_otherwise: str) -> None:
+    """Record all tables as just built; one of them by other SQL."""
+    found = decisions(settings, project_models(settings))
+    others = {each.model.name: each.model.fingerprint for each in found} | {made_otherwise: "of other SQL"}
+    built = (replace(each, model=replace(each.model, fingerprint=others[each.model.name])) for each in found)
+    keep_builds(settings, built)
+
+
+def _actions(settings: Settings) -> dict[str, str]:
+    """Say what `tidemark dbt --changed` would do about each table."""
+    found = decisions(settings, project_models(settings))
+    return {each.model.name: each.action for each in found if not each.model.is_view}
 
 
 def _files_with(text: str, settings: Settings) -> list[str]:

@@ -108,6 +108,18 @@ def write_hours(settings: Settings, rows: Iterable[Row]) -> None:
     _write(settings.table("gold", "fct_rides_hourly"), types, rows)
 
 
+def write_table(settings: Settings, name: str, rows: Iterable[Row]) -> None:
+    """Append rows to a table, with the types that their values have.
+
+    Args:
+        name: `<layer>.<table>`.
+    """
+    rows = list(rows)
+    _write(
+        settings.table(*name.split(".", 1)), {each.name: each.type for each in pa.Table.from_pylist(rows).schema}, rows
+    )
+
+
 def _write(path: str, types: Mapping[str, Any], rows: Iterable[Row], label: Label | None = None) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     schema = pa.schema(list(types.items()))

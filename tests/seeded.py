@@ -1,4 +1,4 @@
-"""A clean lake of nine days, hour by hour, and defects to seed into it: each kind, and the check that must find it."""
+"""A clean lake of ten days, hour by hour, and defects to seed into it: each kind, and the check that must find it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from tests.gated import Row, quarantined, ride, write_bronze, write_hours, write_rides, write_silver
+from tests.seeded_gold import GOLD, gold_rows, write_gold
 from tidemark.settings import Settings
 
-HOURS = 200
+HOURS = 240
 TYPES = ("paid", "started")
 
 Rows = list[Row]
@@ -30,6 +31,10 @@ class Seeded:
 
 def lake(settings: Settings, table: str, spoil: Spoil = list, **how: Any) -> Rows:
     """Write the tables that a gate reads, the gated one spoiled; give its rows."""
+    if table in GOLD:
+        rows = spoil(gold_rows(table, rides()))
+        write_gold(settings, table, rows, without(how.get("without", ()))(rides()))
+        return rows
     rows = spoil(_CLEAN[table]())
     _WRITE[table](settings, rows, **how)
     return rows
@@ -110,7 +115,7 @@ _WRITE: Mapping[str, Callable[..., None]] = {
     "silver.stg_payments": _write_payments,
     "gold.fct_rides_hourly": _write_hours,
 }
-TABLES = tuple(_CLEAN)
+TABLES = (*_CLEAN, *GOLD)
 
 
 # --- the defects; rows below 48 are the newest day's

@@ -41,11 +41,11 @@ _JVM = (
 class Warehouse:
     """One warehouse: `settings` says where it and its lake are."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **changes: Any) -> None:
         thrift, connect = free_ports(2)
         ports = {"TIDEMARK_THRIFT_PORT": thrift, "TIDEMARK_CONNECT_PORT": connect}
         own: dict[str, Any] = {"home": folder, "port_offset": 0, "lake": "", "warehouse_memory": "900m", **ports}
-        self.settings = Settings(**own)
+        self.settings = Settings(**own | changes)
         self._log = folder / "warehouse.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._dbt = dbtRunner()
@@ -99,6 +99,21 @@ class Warehouse:
         nodes: Any = done.result
         return {each.node.unique_id: str(each.status) for each in nodes}
 
+    def started(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start `tidemark dbt --changed` as a process of its own, with its own group."""
+        environment = os.environ | settings_environment(self.settings)
+        command = [sys.executable, "-m", "tidemark", "dbt", "--changed", *arguments]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+
+    def build_changed(self, *arguments: str) -> None:
+        """Build by `tidemark dbt --changed`.
+
+        Raises:
+            AssertionError: it failed.
+        """
+        assert self.started(*arguments).wait(300) == 0, self._log.read_text()[-3000:]
+
     def refusal(self, *arguments: str) -> str:
         """Run dbt, which must fail, and give what it says."""
         done = self.dbt(*arguments)
@@ -123,9 +138,9 @@ def _problems(done: dbtRunnerResult) -> list[str]:
 
 
 @contextmanager
-def running_warehouse(folder: Path) -> Iterator[Warehouse]:
+def running_warehouse(folder: Path, **changes: Any) -> Iterator[Warehouse]:
     """Run a warehouse with its state in `folder`; stop it at the end and remove the state."""
-    warehouse = Warehouse(folder)
+    warehouse = Warehouse(folder, **changes)
     try:
         warehouse.start()
         yield warehouse

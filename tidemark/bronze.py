@@ -32,6 +32,8 @@ MAGIC = "magic"  # the value does not begin as the Confluent wire format does
 UNKNOWN_SCHEMA = "unknown_schema"  # the registry does not know the schema's id
 DEPTH = "depth"  # nested deeper than MAX_DEPTH
 
+POISONED = "poisoned"  # evaluating the record raises: `poisoned:<the class of the error>`; nothing of it is read
+
 MISSING = "missing"  # a required column is absent
 NULL = "null"  # a required column is null
 TYPE = "type"  # another type than the contract's

@@ -88,6 +88,11 @@ def replay(contract: str, reason: str, *flags: str) -> list[str]:
     return [_tidemark(), "replay", contract, "--reason", reason, *flags]
 
 
+def dbt_of_what_changed() -> list[str]:
+    """Give the words that stand where `dbt` would: it leaves out models whose inputs have no news."""
+    return [_tidemark(), "dbt", "--changed"]
+
+
 def dbt_build(selection: str) -> list[str]:
     """Give the command that builds the selected models."""
     return [_tidemark(), "dbt", "build", "--select", selection]

@@ -8,7 +8,7 @@ from tidemark.contract_fields import Misfit
 from tidemark.names import is_topic
 
 if TYPE_CHECKING:
-    from tidemark.contracts import Column, Contract
+    from tidemark.contracts import Check, Column, Contract
 
 
 def refuse_misfits(contract: "Contract") -> None:
@@ -23,6 +23,30 @@ def refuse_misfits(contract: "Contract") -> None:
     _refuse_compatibility(contract)
     _refuse_change_order(contract)
     _refuse_mirror(contract)
+
+
+def refuse_vague_check(check: "Check") -> None:
+    """Refuse a quality check that does not say what its metric needs.
+
+    Raises:
+        ValueError: with what it needs.
+    """
+    bounds = (check.must_be, check.must_be_greater_than, check.must_be_less_than)
+    if check.metric == "freshness":
+        if check.within is None:
+            raise ValueError("freshness needs within, like '15 minutes'")
+    elif all(bound is None for bound in bounds):
+        raise ValueError(f"{check.metric} needs one of mustBe, mustBeGreaterThan, mustBeLessThan")
+    elif check.metric == "quarantinedRows":
+        _refuse_other_than_a_share(check)
+    elif check.metric != "rowCount" and not check.columns:
+        raise ValueError(f"{check.metric} needs columns")
+
+
+def _refuse_other_than_a_share(check: "Check") -> None:
+    others = check.model_dump(include={"must_be", "must_be_greater_than", "columns"}, exclude_defaults=True)
+    if others or check.unit != "percent" or check.layer != "bronze":
+        raise ValueError("quarantinedRows is of bronze, without columns: mustBeLessThan, unit: percent")
 
 
 def topic_problems(contracts: Iterable["Contract"], at: Callable[["Contract"], str]) -> Iterator[str]:

@@ -14,14 +14,16 @@ from pydantic import Field, ValidationError, model_validator
 
 from tidemark import debezium
 from tidemark.contract_fields import Misfit, Name, Number, Part, Pattern, Topic, WireName, Within, seconds_within
-from tidemark.contract_rules import refuse_misfits, topic_problems
+from tidemark.contract_rules import refuse_misfits, refuse_vague_check, topic_problems
 from tidemark.errors import TidemarkError
 from tidemark.yaml_source import YamlSource, explained
 
 LogicalType = Literal["string", "integer", "number", "boolean", "timestamp", "date"]
 Format = Literal["json", "avro", "debezium"]
 Compatibility = Literal["BACKWARD", "FORWARD", "FULL"]
-Metric = Literal["nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount", "freshness"]
+Metric = Literal[
+    "nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount", "freshness", "quarantinedRows"
+]
 Layer = Literal["bronze", "silver", "gold"]
 
 BRONZE = "bronze_"  # begins the names of the streams that fill bronze
@@ -50,6 +52,7 @@ class Column(Part):
     max_length: int | None = Field(None, alias="maxLength", ge=1, le=10_000_000, strict=True)
     pattern: Pattern | None = None
     enum: tuple[str, ...] | None = Field(None, min_length=1)
+    open_set: bool = Field(False, alias="openSet")
 
     @property
     def wire(self) -> str:
@@ -67,6 +70,7 @@ class Column(Part):
             ("pattern", self.pattern is not None and not text, "string"),
             ("enum", self.enum is not None and not text, "string"),
             ("source", self.source != "value" and not text, "string"),
+            ("openSet", self.open_set and (not text or self.enum is not None), "string without an enum"),
         ]
         for limit, misfit, allowed in misfits:
             if misfit:
@@ -93,15 +97,7 @@ class Check(Part):
 
     @model_validator(mode="after")
     def _says_what_it_needs(self) -> Self:
-        if self.metric == "freshness":
-            if self.within is None:
-                raise ValueError("freshness needs within, like '15 minutes'")
-            return self
-        bounds = (self.must_be, self.must_be_greater_than, self.must_be_less_than)
-        if all(bound is None for bound in bounds):
-            raise ValueError(f"{self.metric} needs one of mustBe, mustBeGreaterThan, mustBeLessThan")
-        if self.metric != "rowCount" and not self.columns:
-            raise ValueError(f"{self.metric} needs columns")
+        refuse_vague_check(self)
         return self
 
     @property

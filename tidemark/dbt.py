@@ -4,11 +4,12 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import yaml
 
-from tidemark import bronze, models, ops_columns
+from tidemark import bronze, dbt_changed, models, ops_columns
 from tidemark.contracts import Column, Contract, read_contracts
 from tidemark.dbt_manifest import PROJECT, places, program
 from tidemark.services import settings_environment
@@ -17,6 +18,8 @@ from tidemark.speed_columns import speed_sources
 
 SOURCES = PROJECT / "models" / "sources.yml"
 SOURCES_COMMAND = "tidemark dbt-sources"
+
+SESSION = ("--target", "session")
 
 SQL_TYPES = {
     "string": "string",
@@ -57,16 +60,27 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def command(arguments: Sequence[str]) -> list[str]:
-    """Give the command that runs the dbt of this environment."""
-    return [program(), *arguments]
+    """Give the command that runs the dbt of this environment; the target `session` is a driver of its own."""
+    own_driver = SESSION in pairwise(arguments)
+    return [*([sys.executable, "-m", "streaming.dbt_session"] if own_driver else [program()]), *arguments]
 
 
 def become_dbt(settings: Settings, arguments: Sequence[str]) -> None:
     """Replace this process by dbt; say first which models there are no contracts for."""
-    for model, missing in models.left_out(read_contracts(settings.contracts_dir)).items():
-        print(f"{model} is left out: there is no contract {', '.join(missing)}", file=sys.stderr)
+    _say_what_is_left_out(settings)
     line = command(arguments)
     os.execve(line[0], line, os.environ | environment(settings))
+
+
+def build_changed(settings: Settings, arguments: Sequence[str]) -> None:
+    """Run dbt for the models that have news, and end this process as dbt ended."""
+    _say_what_is_left_out(settings)
+    sys.exit(dbt_changed.build_changed(settings, command(arguments), os.environ | environment(settings)))
+
+
+def _say_what_is_left_out(settings: Settings) -> None:
+    for model, missing in models.left_out(read_contracts(settings.contracts_dir)).items():
+        print(f"{model} is left out: there is no contract {', '.join(missing)}", file=sys.stderr)
 
 
 def sources_yaml(contracts: Mapping[str, Contract]) -> str:

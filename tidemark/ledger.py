@@ -79,6 +79,7 @@ class Commit:
     rows: int | None  # Delta's numOutputRows, where the operation reports it
     label: Label | None
     metrics: Mapping[str, str] = field(default_factory=dict, compare=False)
+    read_version: int | None = field(default=None, compare=False)  # of the table, when the writer began
 
     @property
     def ingests(self) -> Label | None:
@@ -91,6 +92,11 @@ class Commit:
         """The label, if this let days go whose time was up."""
         label = self.label
         return label if label is not None and label.kind == "retire" and self.operation == "DELETE" else None
+
+    @property
+    def was_tried_again(self) -> bool:
+        """Tell whether another commit took the version that this one was made for."""
+        return self.read_version is not None and self.version > self.read_version + 1
 
     @property
     def is_unlabelled(self) -> bool:
@@ -173,6 +179,7 @@ def read_commit(version: int, path: Path) -> Commit:
         rows=None if rows is None else int(rows),
         label=label,
         metrics=metrics,
+        read_version=info.get("readVersion"),
     )
 
 

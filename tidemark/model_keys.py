@@ -9,6 +9,8 @@ import yaml
 from tidemark.errors import TidemarkError
 from tidemark.models import MODELS
 
+_VIEWS = "intermediate"  # all models of this folder are
+
 
 def model_key(layer: str, name: str, folder: Path = MODELS) -> tuple[str, ...]:
     """Give the key of a model of a layer.
@@ -23,8 +25,13 @@ def model_key(layer: str, name: str, folder: Path = MODELS) -> tuple[str, ...]:
 
 
 def keyed_models(layer: str, folder: Path = MODELS) -> tuple[str, ...]:
-    """List the models of a layer that have a file which describes them."""
-    return tuple(sorted(path.stem for path in (folder / layer).rglob("*.sql") if path.with_suffix(".yml").exists()))
+    """List the models of a layer that have a file which describes them, and versions: a view has none."""
+    described = (path for path in (folder / layer).rglob("*.sql") if path.with_suffix(".yml").exists())
+    return tuple(sorted(path.stem for path in described if not _is_view(path)))
+
+
+def _is_view(model: Path) -> bool:
+    return model.parent.name == _VIEWS or "materialized='view'" in model.read_text(encoding="utf-8")
 
 
 def _keys(document: Any, name: str) -> Iterator[tuple[str, ...]]:

@@ -35,6 +35,13 @@ class PortSettings(BaseSettings):
     base_streams_port: Port = Field(9108, alias="TIDEMARK_STREAMS_PORT", description="The streams' health and metrics.")
     base_registry_port: Port = Field(8081, alias="TIDEMARK_REGISTRY_PORT", description="The embedded schema registry.")
     base_redis_port: Port = Field(6379, alias="TIDEMARK_REDIS_PORT", description="The embedded Redis.")
+    base_metrics_port: Port = Field(
+        9109, alias="TIDEMARK_METRICS_PORT", description="Metrics of the lake, the services and the machine."
+    )
+    base_prometheus_port: Port = Field(9090, alias="TIDEMARK_PROMETHEUS_PORT", description="The embedded Prometheus.")
+    base_alertmanager_port: Port = Field(
+        9094, alias="TIDEMARK_ALERTMANAGER_PORT", description="The embedded Alertmanager."
+    )
     base_log_port: Port = Field(8793, alias="TIDEMARK_AIRFLOW_LOG_PORT", description="Airflow's task logs.")
     base_trigger_log_port: Port = Field(8794, alias="TIDEMARK_AIRFLOW_TRIGGER_LOG_PORT", description="Triggerer logs.")
 
@@ -69,6 +76,18 @@ class PortSettings(BaseSettings):
     @cached_property
     def redis_port(self) -> int:
         return self.base_redis_port + self.port_offset
+
+    @cached_property
+    def metrics_port(self) -> int:
+        return self.base_metrics_port + self.port_offset
+
+    @cached_property
+    def prometheus_port(self) -> int:
+        return self.base_prometheus_port + self.port_offset
+
+    @cached_property
+    def alertmanager_port(self) -> int:
+        return self.base_alertmanager_port + self.port_offset
 
     @cached_property
     def airflow_log_port(self) -> int:

@@ -8,7 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidemark import airflow_env, kafka_broker, redis_server, registry_server
+from tidemark import (
+    airflow_env,
+    alertmanager_server,
+    kafka_broker,
+    optional_services,
+    prometheus_server,
+    redis_server,
+    registry_server,
+)
 from tidemark.errors import TidemarkError
 from tidemark.ports import Port
 from tidemark.probes import AirflowProbe, HttpProbe, KafkaProbe, Probe, RedisProbe, WarehouseProbe
@@ -44,17 +52,12 @@ class Service:
 def all_services(settings: Settings) -> tuple[Service, ...]:
     """Give the services in the order of their start; none of ours where a setting names another in its place."""
     broker = () if settings.kafka_bootstrap else (kafka(settings),)
-    hashes = () if settings.redis_url or absent(settings) else (redis(settings),)
     schemas = () if settings.registry_url else (registry(settings),)
-    ours = (*broker, *schemas, *hashes, streams(settings), warehouse(settings), *airflow(settings))
+    there = optional_services.ours(settings)
+    optional = (each for each in (redis(settings), *monitoring(settings)) if each.name in there)
+    always = (streams(settings), warehouse(settings), *airflow(settings), metrics(settings))
+    ours = (*broker, *schemas, *always, *optional)
     return tuple(sorted(ours, key=lambda service: service.order))
-
-
-def absent(settings: Settings) -> list[str]:
-    """Say which services this machine can't have, what is lost by it, and how to mend it."""
-    if settings.redis_url or redis_server.program():
-        return []
-    return [f"redis is not installed: product_sales goes to Delta alone\n  fix: {redis_server.INSTALL}"]
 
 
 def selected(settings: Settings, word: str) -> tuple[Service, ...]:
@@ -137,6 +140,28 @@ def redis(settings: Settings) -> Service:
     )
 
 
+def monitoring(settings: Settings) -> tuple[Service, ...]:
+    """Give the embedded Prometheus and Alertmanager."""
+    both = (
+        ("prometheus", prometheus_server, settings.prometheus_port),
+        ("alertmanager", alertmanager_server, settings.alertmanager_port),
+    )
+    return tuple(
+        Service(
+            name=name,
+            command=server.server_command(settings),
+            environment={},
+            folder=server.folder(settings),
+            probe=HttpProbe(f"http://{settings.host}:{port}/-/ready"),
+            group="monitoring",
+            order=50,
+            ports=(Port(f"TIDEMARK_{name.upper()}_PORT", port),),
+            prepare=server.prepare,
+        )
+        for name, server, port in both
+    )
+
+
 def streams(settings: Settings) -> Service:
     """Give the process of the always-on streams."""
     return Service(
@@ -171,6 +196,20 @@ def warehouse(settings: Settings) -> Service:
             Port("TIDEMARK_CONNECT_PORT", settings.connect_port),
         ),
         ready_within=180,
+    )
+
+
+def metrics(settings: Settings) -> Service:
+    """Give the exporter: what the lake, the services and the machine tell from outside."""
+    return Service(
+        name="metrics",
+        command=(sys.executable, "-m", "tidemark", "metrics"),
+        environment=settings_environment(settings),
+        folder=settings.home.absolute() / "metrics",
+        probe=HttpProbe(f"http://{settings.host}:{settings.metrics_port}/metrics"),
+        group="monitoring",
+        order=50,
+        ports=(Port("TIDEMARK_METRICS_PORT", settings.metrics_port),),
     )
 
 

@@ -25,6 +25,22 @@ def _registry(url: str) -> str:
     return url
 
 
+def _http(url: str) -> str:
+    if url and not (url.startswith(("http://", "https://")) and _has_a_place(url)):
+        raise ValueError("allowed is http://host[:port][/path], or https://")
+    return url.rstrip("/")
+
+
+def _catalog(url: str) -> str:
+    allowed = "allowed is postgresql://user@host[:port]/database; its password stands in TIDEMARK_CATALOG_PASSWORD_FILE"
+    if url and not (url.startswith("postgresql://") and _has_a_place(url)):
+        raise ValueError(allowed)
+    parts = urlsplit(url)
+    if url and (parts.password is not None or not parts.username or len(parts.path) < 2 or parts.query):
+        raise ValueError(allowed)
+    return url
+
+
 def _has_a_place(url: str) -> bool:
     try:
         return bool(urlsplit(url).hostname) and urlsplit(url).port != 0
@@ -33,5 +49,7 @@ def _has_a_place(url: str) -> bool:
 
 
 RegistryUrl = Annotated[str, AfterValidator(_registry)]
+HttpUrl = Annotated[str, AfterValidator(_http)]
+CatalogUrl = Annotated[str, AfterValidator(_catalog)]
 RedisUrl = Annotated[str, AfterValidator(_redis)]
 Lake = Annotated[str, AfterValidator(_lake)]

@@ -13,7 +13,7 @@ from pydantic_settings import SettingsConfigDict
 
 from tidemark.errors import TidemarkError
 from tidemark.port_settings import PortSettings
-from tidemark.setting_types import Lake, RedisUrl, RegistryUrl
+from tidemark.setting_types import CatalogUrl, HttpUrl, Lake, RedisUrl, RegistryUrl
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -48,10 +48,22 @@ class Settings(PortSettings):
     )
     redis_memory: str = Field("256mb", pattern=r"^\d+mb$", description="Memory of the embedded Redis.")
 
+    prometheus_url: HttpUrl = Field("", repr=False, description="Prometheus elsewhere; empty: the embedded one.")
+    metrics_retention_days: int = Field(15, ge=1, description="How long the embedded Prometheus keeps what it has.")
+    alert_webhook_file: str = Field(
+        "", description="File with the address that alerts are sent to; empty: they are shown, and sent nowhere."
+    )
+
     spark_master: str = Field("local[4]", description="Master of the streams' driver.")
     spark_remote: str = Field("", description="Spark Connect address of batch jobs; empty: the embedded warehouse.")
     streams_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Heap of the streams' driver.")
     warehouse_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Heap of the warehouse.")
+    catalog_url: CatalogUrl = Field(
+        "",
+        repr=False,
+        description="Postgres with the warehouse's catalog, `postgresql://user@host/database`; empty: in the home.",
+    )
+    catalog_password_file: str = Field("", description="File with the password of that Postgres.")
     max_offsets_per_trigger: int = Field(2_000_000, ge=1, description="Most records that one micro-batch takes.")
     batch_interval_ms: int = Field(500, ge=0, description="Least time from one micro-batch to the next, milliseconds.")
     asset_event_minutes: int = Field(
@@ -88,6 +100,11 @@ class Settings(PortSettings):
     def redis_address(self) -> str:
         """Redis' address; it may have a password: show it `without_password`."""
         return self.redis_url or f"redis://{self.host}:{self.redis_port}/0"
+
+    @cached_property
+    def prometheus_address(self) -> str:
+        """Prometheus' address."""
+        return self.prometheus_url or f"http://{self.host}:{self.prometheus_port}"
 
     @cached_property
     def connect_url(self) -> str:

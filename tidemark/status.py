@@ -56,6 +56,11 @@ def stream_statuses(settings: Settings) -> list[dict[str, Any]]:
     return answer if isinstance(answer, list) else []
 
 
+def is_stream(settings: Settings, name: str) -> bool:
+    """Tell whether the streams' process has a stream of that name."""
+    return any(each["name"] == name for each in stream_statuses(settings))
+
+
 def with_tidemarks(settings: Settings, streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Add to each stream of bronze how far its table is proven, and the share of its newest rows that is held back."""
     names = [each["name"].removeprefix(BRONZE) for each in streams if each["name"].startswith(BRONZE)]

@@ -9,12 +9,13 @@ FIRST = f"{{{{ params.first or {_OWN} }}}}"
 LAST = f"{{{{ params.last or params.first or {_OWN} }}}}"
 
 
-def _day(title: str, empty: str) -> Param:
+def day(title: str, empty: str) -> Param:
+    """Give a field for a day, which may be empty."""
     return Param(None, type=["null", "string"], format="date", title=title, description=f"Empty: {empty}.")
 
 
-DAY_FORM = {"date": _day("Day (UTC)", "the run's day")}
+DAY_FORM = {"date": day("Day (UTC)", "the run's day")}
 RANGE_FORM = {
-    "first": _day("First day (UTC)", "the run's day"),
-    "last": _day("Last day (UTC)", "the first day"),
+    "first": day("First day (UTC)", "the run's day"),
+    "last": day("Last day (UTC)", "the first day"),
 }

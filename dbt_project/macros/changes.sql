@@ -69,13 +69,23 @@
 {%- endmacro %}
 
 
-{% macro on_days(column, days) -%}
+{% macro with_day_after(days) -%}
+    {%- if days is none -%}{{ return(none) }}{%- endif -%}
+    {%- set more = [] -%}
+    {%- for day in days -%}
+        {%- do more.append((modules.datetime.date.fromisoformat(day) + modules.datetime.timedelta(days=1)) | string) -%}
+    {%- endfor -%}
+    {{ return((days + more) | unique | sort | list) }}
+{%- endmacro %}
+
+
+{% macro on_days(column, days, before=none) -%}
     {%- if days is none -%}true
     {%- elif not days -%}false
     {%- else -%}
     (
         {%- for day in days %}
-        {{ 'or ' if not loop.first }}({{ column }} >= timestamp '{{ day }}'
+        {{ 'or ' if not loop.first }}({{ column }} >= timestamp '{{ day }}' {{ '- ' ~ before if before }}
             and {{ column }} < timestamp '{{ day }}' + interval 1 day)
         {%- endfor %}
     )

@@ -15,7 +15,9 @@
     {%- do run_query('set spark.sql.scripting.enabled = true') -%}
     {%- set tables = graph.sources.values() | sort(attribute='unique_id') | list -%}
     {%- set models = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | list -%}
-    {%- set missing = run_query(registration_script(lake_root(), tables + models)).columns[0][0].split() -%}
+    {%- set lake = lake_root() -%}
+    {%- set known = tables_of_catalog(lake) -%}
+    {%- set missing = run_query(registration_script(lake, tables + models, known)).columns[0][0].split() -%}
     {%- set needed = sources_of_selected_models() -%}
     {%- set problems = [] -%}
     {%- for table in tables if table.schema ~ '.' ~ table.identifier in missing -%}
@@ -30,15 +32,27 @@
 {%- endmacro %}
 
 
-{% macro registration_script(lake, tables) -%}
+{% macro tables_of_catalog(lake) -%}
+    {%- set known = [] -%}
+    {%- for schema in ['bronze', 'quarantine', 'speed', 'ops', 'silver', 'gold'] -%}
+        {%- do run_query('create schema if not exists ' ~ schema ~ ' location '
+            ~ dbt.string_literal(lake ~ '/' ~ schema)) -%}
+        {%- for row in run_query('show tables in ' ~ schema).rows -%}
+            {%- do known.append(schema ~ '.' ~ row[1]) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(known) }}
+{%- endmacro %}
+
+
+{% macro registration_script(lake, tables, known) -%}
 begin
     declare missing string default '';
-    {%- for schema in ['bronze', 'quarantine', 'speed', 'ops', 'silver', 'gold'] %}
-    create schema if not exists {{ schema }} location {{ dbt.string_literal(lake ~ '/' ~ schema) }};
-    {%- endfor %}
     {%- for table in tables %}
     {%- set name = table.schema ~ '.' ~ (table.identifier or table.alias) %}
     {%- set path = lake ~ '/' ~ name | replace('.', '/') %}
+    {#- Of a table that is known, only the view is made again: it has the columns that there were when it was made. #}
+    {%- if table.schema == 'bronze' or name not in known %}
     begin
         {# CREATE TABLE alone would make an empty table where there is none. #}
         declare exit handler for sqlstate '42P01'
@@ -52,6 +66,7 @@ begin
             select * from {{ name }} where size(_errors) > 0;
         {%- endif %}
     end;
+    {%- endif %}
     {%- endfor %}
     select missing;
 end
@@ -64,4 +79,12 @@ end
         {%- do sources.extend(node.depends_on.nodes) -%}
     {%- endfor -%}
     {{ return(sources) }}
+{%- endmacro %}
+
+
+{% macro should_full_refresh() -%}
+    {#- What `tidemark dbt --changed` finds to be made otherwise than it was, increments can't bring up to date. -#}
+    {%- if model.name in env_var('TIDEMARK_DBT_REFRESH', '').split() -%}{{ return(true) }}{%- endif -%}
+    {%- set configured = config.get('full_refresh') -%}
+    {{ return(flags.FULL_REFRESH if configured is none else configured) }}
 {%- endmacro %}

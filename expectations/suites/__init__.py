@@ -4,6 +4,7 @@ from expectations.suites.bronze import bronze_table
 from expectations.suites.gated import GatedTable, NoSuchTable
 from expectations.suites.gold import GOLD
 from expectations.suites.silver import keyed_table, silver_table
+from expectations.suites.sums import gold_table
 from tidemark.contracts import Contract, find_contract
 from tidemark.model_keys import keyed_models
 from tidemark.models import STAGED
@@ -25,7 +26,7 @@ def gated_table(layer: str, name: str, contracts: dict[str, Contract]) -> GatedT
         return bronze_table(contracts[name])
     if name in STAGED:
         return silver_table(name, find_contract(contracts, STAGED[name]), contracts)
-    return GOLD[name]() if name in GOLD else keyed_table(layer, name)
+    return gold_table(GOLD[name]) if name in GOLD else keyed_table(layer, name)
 
 
 def gated_tables(contracts: dict[str, Contract]) -> dict[str, list[str]]:

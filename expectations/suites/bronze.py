@@ -3,11 +3,9 @@
 A new contract has its gate without code.
 """
 
-from collections.abc import Iterator
-
 from great_expectations.expectations.expectation import Expectation
 
-from expectations.suites.checks import declared_checks
+from expectations.suites.checks import HELD_BACK, declared_checks, quarantine_checks
 from expectations.suites.days import changes_survey, expected_changes
 from expectations.suites.declared import suite_of
 from expectations.suites.gated import GatedTable
@@ -15,9 +13,6 @@ from expectations.suites.limits import column_expectations
 from expectations.suites.surveys import Bound, Survey, surveyed
 from tidemark import bronze
 from tidemark.contracts import Contract
-
-_HELD_BACK = f"size({bronze.ERRORS}) > 0"
-_HELD_BACK_PERCENT = 5.0
 
 # Rows of Kafka's against the ledger's bounds; rows of an export are in no ledger of offsets.
 _COUNTS = Survey(
@@ -32,7 +27,7 @@ _COUNTS = Survey(
                 END
                 FROM {{every}} WHERE {bronze.TOPIC} NOT LIKE '{bronze.EXPORT}%'
             ) AS _beyond_ledger,
-            (SELECT 100 * count_if({_HELD_BACK}) / nullif(count(*), 0) FROM {{settled}}) AS _held_back
+            (SELECT 100 * count_if({HELD_BACK}) / nullif(count(*), 0) FROM {{settled}}) AS _held_back
     """,
     numbers=("_beyond_ledger", "_held_back"),
 )
@@ -41,11 +36,11 @@ _COUNTS = Survey(
 def bronze_table(contract: Contract) -> GatedTable:
     """Give the gate of a contract's bronze table."""
     of_columns = (each for column in contract.columns for each in column_expectations(contract, column))
-    expected = (*of_columns, *declared_checks(contract, "bronze"), *_counted(), *expected_changes(contract))
+    expected = (*of_columns, *declared_checks(contract, "bronze"), _counted(), *quarantine_checks(contract))
     return GatedTable(
         layer="bronze",
         name=contract.id,
-        suite=suite_of(f"bronze.{contract.id}", expected),
+        suite=suite_of(f"bronze.{contract.id}", (*expected, *expected_changes(contract))),
         columns=(*bronze.POSITION, *contract.by_name),
         key=bronze.POSITION,
         where=f"size({bronze.ERRORS}) = 0 AND {bronze.VALUE} IS NOT NULL",
@@ -57,8 +52,8 @@ def bronze_table(contract: Contract) -> GatedTable:
     )
 
 
-def _counted() -> Iterator[Expectation]:
-    yield surveyed(
+def _counted() -> Expectation:
+    return surveyed(
         "_beyond_ledger",
         "ledger_rows",
         (),
@@ -66,14 +61,4 @@ def _counted() -> Iterator[Expectation]:
         Bound(exactly=0),
         unit="rows beyond",
         says="rows from Kafka, against what the commits say that they ingested",
-    )
-    yield surveyed(
-        "_held_back",
-        "quarantined",
-        (),
-        "warn",
-        Bound(below=_HELD_BACK_PERCENT),
-        unit="%",
-        says="the share of rows that are held back",
-        rows=_HELD_BACK,
     )

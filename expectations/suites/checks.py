@@ -14,10 +14,16 @@ from expectations.bounded import (
 )
 from expectations.suites.declared import declared, doubled_rule, not_null, unique
 from expectations.suites.limits import filled_rule, limit_expectations, limits_rule, type_expectation
+from expectations.suites.surveys import Bound, surveyed
+from tidemark import bronze
 from tidemark.contracts import Check, Column, Contract, ContractError, Layer, Metric
 from tidemark.names import quoted
 
+HELD_BACK = f"size({bronze.ERRORS}) > 0"
 SECONDS_OLD = "_seconds_old"  # how much older than the table's version a row's event time is; the gate adds it
+
+
+_COMMON_QUARANTINE = Check(metric="quarantinedRows", must_be_less_than=5, unit="percent", severity="warn")
 
 
 def declared_checks(contract: Contract, layer: Layer) -> Iterator[Expectation]:
@@ -27,8 +33,24 @@ def declared_checks(contract: Contract, layer: Layer) -> Iterator[Expectation]:
         ContractError: a check can't be judged as it is written.
     """
     for check in contract.quality:
-        if check.layer == layer:
+        if check.layer == layer and check.metric in _EXPECTED:
             yield from _EXPECTED[check.metric](check, contract)
+
+
+def quarantine_checks(contract: Contract) -> Iterator[Expectation]:
+    """Expect no more rows in quarantine than the contract allows; where it does not say, a common bound warns."""
+    own = [check for check in contract.quality if check.metric == "quarantinedRows"]
+    for check in own or [_COMMON_QUARANTINE]:
+        yield surveyed(
+            "_held_back",
+            "quarantined",
+            (),
+            check.severity,
+            Bound(below=check.must_be_less_than),
+            unit="%",
+            says="the share of rows that are held back",
+            rows=HELD_BACK,
+        )
 
 
 def _nulls(check: Check, contract: Contract) -> Iterator[Expectation]:

@@ -4,7 +4,7 @@ All of it warns: a day may differ for a good reason, which only people know. Whe
 compare with, the numbers say that nothing has changed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from great_expectations.expectations.expectation import Expectation
@@ -13,13 +13,6 @@ from expectations.suites.surveys import Bound, Survey, surveyed
 from tidemark import bronze
 from tidemark.contracts import Column, Contract
 from tidemark.names import quoted
-
-# Columns of few values, to which new ones may come: the contracts call them open sets.
-OPEN_SETS: Mapping[str, tuple[str, ...]] = {
-    "ride_events": ("event_type",),
-    "customers": ("segment",),
-    "sensor_readings": ("metric",),
-}
 
 _ENOUGH = 30  # rows on each side of a comparison
 _STEADY_SECONDS = 3600  # who promises to be as fresh as this has no hour without an event
@@ -117,7 +110,7 @@ def _reused_keys(contract: Contract) -> _Change:
 
 def _of_column(contract: Contract, column: Column) -> Iterator[_Change]:
     name, where = quoted(column.name), (column.name,)
-    if column.name in OPEN_SETS.get(contract.id, ()):
+    if column.open_set:
         yield _Change(_new_values(name), "new_values", where, Bound(below=5), "%", "rows with a value not seen before")
     if not contract.always_has(column):
         yield _Change(_more_nulls(name), "more_nulls", where, Bound(below=25), "%", "nulls, more than before")

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from prometheus_client import REGISTRY, generate_latest
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 from streaming.fence import fence
 from streaming.rules import RuleBreach
 from streaming.streams.bronze import BronzeStream
+from tests.exposition import Exposition
 from tests.kafka import Broker
 from tests.streams import land, landed, positions, ride, ride_contract, rows, send, settings_in, wait_until
 from tidemark.adopt import adopt_topic
@@ -67,13 +69,27 @@ def house(tmp_path: Path, kafka: Broker, spark: SparkSession) -> House:
 
 
 def test_good_and_bad_records_land_once_in_one_commit(house: House) -> None:
-    values = [ride(1), b"{", None, b"", ride(2, amount=-1), ride(3)]
+    values = [ride(1), b'{"mark-4711', None, b"", ride(2, amount=-1), ride(3)]
+    before = Exposition(REGISTRY.collect())
     send(house.broker, house.topic, values, partition=0)
     found = landed(house.broker, house.settings, house.contract, house.spark)
     assert [row["_value"] for row in found] == values
     assert [row["_errors"] for row in found] == [[], ["malformed"], ["tombstone"], ["empty"], ["range:amount"], []]
     ingests = [commit for commit in house.ledger.commits() if commit.ingests and commit.rows]
     assert [commit.rows for commit in ingests] == [6]
+    after = Exposition(REGISTRY.collect())
+    assert grown(before, after, "quarantined_rows_total", "reason") == dict.fromkeys(
+        ("malformed", "tombstone", "empty", "range"), 1
+    )
+    names = ("landed_rows_total", "commits_total", "commit_retries_total")
+    assert [grown(before, after, name, "contract").get(house.contract.id) for name in names] == [6, 1, None]
+    assert b"mark-4711" not in generate_latest(REGISTRY)
+
+
+def grown(before: Exposition, after: Exposition, name: str, label: str) -> dict[str, float]:
+    """Give by how much each series of a counter has grown."""
+    earlier, later = (each.by_label(name, label) for each in (before, after))
+    return {key: value - earlier.get(key, 0) for key, value in later.items() if value != earlier.get(key, 0)}
 
 
 def test_ledger_has_every_offset_without_gap_or_overlap(house: House) -> None:

@@ -10,7 +10,10 @@ import pytest
 
 from tidemark.airflow_env import POOL
 from tidemark.contracts import read_contracts
+from tidemark.dbt_changed import told
 from tidemark.dbt_manifest import write_manifest
+from tidemark.dbt_nodes import Model
+from tidemark.model_builds import Decision
 from tidemark.models import GOLD, STAGED
 from tidemark.settings import ROOT, Settings
 
@@ -48,6 +51,7 @@ dags = {{
                 "after": sorted(task.upstream_task_ids),
                 "outlets": sorted(asset.uri for asset in task.outlets),
                 "defaults": getattr(task, "defaults", None),
+                "dbt": [*getattr(task, "dbt_cmd_global_flags", ()), *(getattr(task, "dbt_cmd_flags", None) or ())],
             }}
             for task in dag.tasks
         }},
@@ -169,12 +173,73 @@ def test_each_contract_is_reconciled_and_proven_before_its_day_is_recomputed(bag
 
 def test_no_layer_is_built_before_the_one_below_is_proven_and_gated(bag: dict[str, Any]) -> None:
     found = tasks(bag, "build_marts")
-    assert found["gate_bronze"]["after"] == sorted(f"prove_{name}" for name in CONTRACTS)
+    assert found["prove"]["command"][2:-2] == CONTRACTS
+    assert found["gate_bronze"]["after"] == ["prove"]
     assert found["silver.dbt_producer_watcher"]["after"] == ["gate_bronze"]
     assert {f"silver.{name}_run" for name in STAGED} <= all_before(found, "gate_silver")
     assert found["gold.dbt_producer_watcher"]["after"] == ["gate_silver"]
     assert {f"gold.{name}_run" for name in GOLD} <= all_before(found, "gate_gold")
     assert found["gate_bronze"]["command"][2:] == [f"bronze.{name}" for name in CONTRACTS]
+
+
+def test_a_model_that_is_skipped_stops_nothing_and_a_failed_gate_all_below_it(bag: dict[str, Any]) -> None:
+    found = tasks(bag, "build_marts")
+    models = {name for name in found if name.endswith("_run")}
+    assert {f"silver.{name}_run" for name in STAGED} | {f"gold.{name}_run" for name in GOLD} <= models
+    lenient = {name for name, task in found.items() if task["rule"] == "none_failed"}
+    assert lenient - {name for name in found if "watcher" in name} == models | {"gate_silver", "gate_gold", "dbt_docs"}
+    assert all(f"{layer}.dbt_producer_watcher" in lenient for layer in ("silver", "gold"))
+
+
+def test_airflow_builds_only_what_has_news_and_a_model_that_is_tried_again_whatever_it_has(bag: dict[str, Any]) -> None:
+    found = tasks(bag, "build_marts")
+    assert found["gold.dbt_producer_watcher"]["dbt"][:2] == ["dbt", "--changed"]
+    assert found["gold.fct_rides_run"]["dbt"] == ["dbt"]
+
+
+def test_airflow_takes_what_is_told_of_a_skipped_model_for_a_skip(tmp_path: Path) -> None:
+    model = Model("model.tidemark.fct_rides", "gold.fct_rides", frozenset(), False, (), "")
+    code = """
+import json
+from cosmos.operators._watcher.base import store_dbt_resource_status_from_log
+pushed = {{}}
+class Instance:
+    def xcom_push(self, key, value, **_):
+        pushed[key] = value
+store_dbt_resource_status_from_log({line!r}, {{"context": {{"ti": Instance()}}}})
+print("RESULT" + json.dumps(pushed))
+"""
+    line = told(Decision(model, "skip", "no news", {}), as_json=True)
+    pushed = run_in_airflow(code.format(line=line), tmp_path)
+    assert pushed["model__tidemark__fct_rides_status"]["status"] == "skipped"
+    assert "gold.fct_rides: skip: no news" in str(pushed)
+
+
+def test_days_are_built_again_for_those_who_ask_for_them_and_by_a_backfill(tmp_path: Path) -> None:
+    code = """
+import json
+from types import SimpleNamespace
+from datetime import date, datetime
+from jinja2 import Environment
+from airflow.sdk.execution_time.macros import ds_add
+from operators.marts import days_flags
+environment = Environment()
+environment.filters["ds"] = lambda day: day.strftime("%Y-%m-%d")
+def flags(kind="manual", **params):
+    run = SimpleNamespace(run_type=kind, run_after=datetime(2026, 3, 1))
+    given = {"params": {"first": None, "last": None} | params, "dag_run": run, "logical_date": datetime(2026, 2, 28)}
+    given["macros"] = SimpleNamespace(ds_add=ds_add)
+    return [environment.from_string(each).render(given) for each in days_flags()]
+result = [flags(), flags(first="2026-01-01"), flags(first="2026-01-01", last="2026-01-31"), flags("backfill")]
+print("RESULT" + json.dumps({"flags": result}))
+"""
+    start, end = "--event-time-start", "--event-time-end"
+    assert run_in_airflow(code, tmp_path)["flags"] == [
+        ["", "", "", ""],
+        [start, "2026-01-01", end, "2026-01-02"],
+        [start, "2026-01-01", end, "2026-02-01"],
+        [start, "2026-02-28", end, "2026-03-01"],
+    ]
 
 
 def test_no_answer_is_a_no_and_nothing_is_applied_without_one(bag: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.dbt_lake import Lake, Row, Tables, at
-from tests.dbt_story import MODELS, Story, played
+from tests.dbt_story import BY_KEY, BY_TIME, MODELS, Story, played
 
 if TYPE_CHECKING:
     from tests.warehouse import Warehouse
@@ -191,6 +191,24 @@ def test_a_reconciled_day_is_served_from_the_batch_the_others_from_the_stream(st
 
 def test_an_alert_waits_for_the_proof_of_its_payment(story: Story) -> None:
     assert [row["payment_id"] for row in story.first["gold/fct_fraud_alerts"]] == ["settled"]
+
+
+def test_killed_between_two_models_and_in_the_middle_of_one_a_build_ends_in_the_same_tables(story: Story) -> None:
+    assert 1 <= len(story.killed) < len(BY_TIME + BY_KEY)
+    assert story.second == story.refreshed  # which the build after it has made, and a full refresh
+
+
+def test_only_models_with_news_are_built(story: Story) -> None:
+    of_rides = {"stg_rides", "fct_rides", "fct_fraud_alerts"}
+    assert {Path(model).name for model in MODELS} == story.idle.keys() == story.moved.keys()
+    assert set(story.idle.values()) == {"skip"}
+    assert {name for name, action in story.moved.items() if action == "build"} == of_rides
+    assert story.left_alone
+
+
+def test_a_model_that_was_made_otherwise_is_made_anew_from_its_first_row(story: Story) -> None:
+    assert story.moved["fct_rides_hourly"] == "refresh"
+    assert story.made_anew == "CREATE OR REPLACE TABLE AS SELECT"
 
 
 def test_rows_of_a_topic_made_anew_come_in_although_its_offsets_begin_again(story: Story) -> None:

@@ -7,16 +7,21 @@ from pyspark.sql import SparkSession
 
 from expectations.judging import judge_version
 from expectations.pinned import pinned
+from expectations.reading import read
 from expectations.report import Judged
 from expectations.suites import gated_table
 from expectations.suites.gated import GatedTable
 from expectations.suites.silver import silver_table
 from tests.gated import interpreted, not_met
-from tests.seeded import DEFECTS, TABLES, Seeded, lake
+from tests.seeded import DEFECTS, HOURS, TABLES, Seeded, lake
+from tests.seeded_gold import GOLD
+from tests.seeded_gold_defects import GOLD_DEFECTS
 from tidemark.contracts import read_contracts
 from tidemark.settings import Settings
 
 pytestmark = pytest.mark.services
+
+ALL = DEFECTS | GOLD_DEFECTS
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,20 +49,29 @@ def gated(settings: Settings, name: str) -> GatedTable:
 
 
 def test_at_least_twenty_kinds_of_defects_are_seeded() -> None:
-    kinds = [kind for seeded in DEFECTS.values() for kind in seeded.found_by]
-    assert len(kinds) == len(set(kinds)) >= 20
-    assert {seeded.table for seeded in DEFECTS.values()} == set(TABLES)
+    kinds = [kind for seeded in ALL.values() for kind in seeded.found_by]
+    assert len(kinds) == len(set(kinds)) >= 45
+    assert {seeded.table for seeded in ALL.values()} == set(TABLES)
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", GOLD)
+def test_of_clean_gold_all_that_is_measured_is_nought(spark: SparkSession, settings: Settings, table: str) -> None:
+    lake(settings, table)
+    gate = gated(settings, table)
+    found = read(spark, settings, gate, pinned(settings, gate)).rows.collect()[0]
+    numbers = {number: found[number] for survey in gate.surveys for number in survey.numbers}
+    assert numbers and set(numbers.values()) == {0.0}, numbers
+
+
+@pytest.mark.parametrize("table", [name for name in TABLES if name not in GOLD])
 def test_of_a_clean_table_nothing_is_said(spark: SparkSession, settings: Settings, table: str) -> None:
     lake(settings, table)
     found = judged(spark, settings, table)
     assert not_met(found) == set()
-    assert found.rows == 400
+    assert found.rows == 2 * HOURS
 
 
-@pytest.mark.parametrize("seeded", DEFECTS.values(), ids=DEFECTS)
+@pytest.mark.parametrize("seeded", ALL.values(), ids=ALL)
 def test_each_defect_is_found_by_its_check_and_no_other(
     spark: SparkSession, settings: Settings, seeded: Seeded
 ) -> None:

@@ -14,9 +14,9 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from tests.kafka import free_ports
+from tests.kafka import own_ports
 from tidemark import lifecycle
-from tidemark.cli import app
+from tidemark.cli import command_line
 from tidemark.errors import TidemarkError
 from tidemark.leftovers import left_behind, stop_left_behind
 from tidemark.probes import HttpProbe
@@ -26,13 +26,11 @@ from tidemark.status import ServiceStatus, service_statuses
 from tidemark.supervisor import Supervisor, socket_path
 from tidemark.waiting import Waiting
 
-PORTS = ("KAFKA", "CONTROLLER", "THRIFT", "CONNECT", "AIRFLOW", "STREAMS", "REDIS", "REGISTRY")
 HIDDEN = f"{sys.executable} -c 'import os, time; os.setsid(); time.sleep(1000)'"  # leaves its process group
 
 
 def settings_in(home: Path) -> Settings:
-    ports = {f"TIDEMARK_{name}_PORT": port for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
-    return Settings.model_validate({"home": home, "port_offset": 0} | ports)
+    return Settings.model_validate({"home": home, "port_offset": 0} | own_ports())
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +66,7 @@ def gone(pid: int) -> bool:
 
 def test_status_works_while_nothing_runs(tmp_path: Path) -> None:
     statuses = service_statuses(settings_in(tmp_path))
-    assert len(statuses) == 9
+    assert len(statuses) == 12
     assert {(status.state, status.pid, status.ready) for status in statuses} == {("stopped", None, False)}
 
 
@@ -76,7 +74,7 @@ def test_up_returns_when_kafka_answers_and_status_says_so(settings: Settings, mo
     lifecycle.up(settings, "kafka", print)
     for variable, value in settings_environment(settings).items():
         monkeypatch.setenv(variable, value)
-    answer = json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)
+    answer = json.loads(CliRunner().invoke(command_line(), ["status", "--json"]).stdout)
     found = next(service for service in answer["services"] if service["name"] == "kafka")
     assert (found["state"], found["ready"]) == ("running", True)
     assert psutil.Process(found["pid"]).cmdline()[-2] == "kafka.Kafka"
@@ -93,6 +91,17 @@ def test_redis_comes_up_alone_answers_and_goes(tmp_path: Path) -> None:
         lifecycle.down(settings, "redis", print)
     assert ours(settings) == []
     assert "Redis is now ready to exit, bye bye" in log_file(settings, "redis").read_text(encoding="utf-8")
+
+
+def test_monitoring_comes_up_alone_answers_and_goes(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    try:
+        lifecycle.up(settings, "monitoring", print)
+        ready = {status.name for status in service_statuses(settings) if status.ready}
+        assert ready == {"metrics", "prometheus", "alertmanager"}
+    finally:
+        lifecycle.down(settings, "monitoring", print)
+    assert ours(settings) == []
 
 
 def test_up_twice_leaves_the_running_broker_alone(settings: Settings) -> None:

@@ -299,6 +299,25 @@ def test_what_is_no_duration_is_refused(within: str) -> None:
         Check.model_validate({"metric": "freshness", "within": within})
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"unit": "rows"}, {"mustBe": 1}, {"mustBeGreaterThan": 1}, {"columns": ["a"]}, {"layer": "silver"}],
+)
+def test_the_quarantine_is_bounded_by_a_share_of_bronze_and_nothing_else(wrong: dict[str, Any]) -> None:
+    bounded = {"metric": "quarantinedRows", "mustBeLessThan": 2.5, "unit": "percent"}
+    assert Check.model_validate(bounded).must_be_less_than == 2.5
+    with pytest.raises(ValueError, match="quarantinedRows is of bronze, without columns"):
+        Check.model_validate(bounded | wrong)
+
+
+def test_an_open_set_is_of_text_and_no_enum() -> None:
+    column = {"name": "kind", "logicalType": "string", "openSet": True}
+    assert Column.model_validate(column).open_set
+    for wrong in ({"logicalType": "integer"}, {"enum": ["a"]}):
+        with pytest.raises(ValueError, match="allowed on string without an enum"):
+            Column.model_validate(column | wrong)
+
+
 @pytest.mark.parametrize("bound", ["mustBe", "mustBeGreaterThan", "mustBeLessThan"])
 def test_a_row_count_needs_a_bound_but_no_columns(bound: str) -> None:
     assert Check.model_validate({"metric": "rowCount", bound: 0}).columns == ()

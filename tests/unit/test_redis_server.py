@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from tidemark import doctor
+from tidemark.check_finding import Finding
 from tidemark.errors import TidemarkError
+from tidemark.optional_services import absent
 from tidemark.probes import RedisProbe
 from tidemark.redis_server import prepare, server_configuration
-from tidemark.services import Service, absent, all_services, find_service
+from tidemark.services import Service, all_services, find_service
 from tidemark.settings import Settings
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("redis_program")]
@@ -31,7 +33,7 @@ def test_no_redis_of_ours_where_another_is_named(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, redis_url="redis://:geheim@far:1/0")
     assert "redis" not in names(all_services(settings))
     assert absent(settings) == []
-    assert doctor.redis(settings) == doctor.Finding("Redis", is_ok=True, found="redis://far:1/0", fix=INSTALL)
+    assert doctor.redis(settings) == Finding("Redis", is_ok=True, found="redis://far:1/0", fix=INSTALL)
 
 
 def test_a_machine_without_redis_does_without_and_says_so(settings: Settings, redis_program: Path) -> None:

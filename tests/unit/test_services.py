@@ -41,10 +41,11 @@ def names(services: tuple[Service, ...]) -> list[str]:
     return [service.name for service in services]
 
 
-def test_kafka_starts_first_and_airflow_last(settings: Settings) -> None:
+def test_kafka_starts_first_and_what_watches_last(settings: Settings) -> None:
     assert names(all_services(settings)) == [
         *("kafka", "registry", "redis", "streams", "warehouse", "airflow-api"),
-        *("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"),
+        *("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", "metrics"),
+        *("prometheus", "alertmanager"),
     ]
 
 
@@ -52,11 +53,12 @@ def test_a_word_selects_a_group_or_one_service(settings: Settings) -> None:
     assert names(selected(settings, "streams")) == ["kafka", "registry", "redis", "streams"]
     assert names(selected(settings, "kafka")) == ["kafka"]
     assert len(selected(settings, "airflow")) == 4
-    assert len(selected(settings, "all")) == 9
+    assert names(selected(settings, "monitoring")) == ["metrics", "prometheus", "alertmanager"]
+    assert len(selected(settings, "all")) == 12
 
 
 def test_an_unknown_word_is_refused_with_those_allowed(settings: Settings) -> None:
-    with pytest.raises(TidemarkError, match="found 'kafak'; allowed are all, streams, warehouse, airflow, kafka"):
+    with pytest.raises(TidemarkError, match="found 'kafak'; allowed are all, streams, warehouse, airflow, mon"):
         selected(settings, "kafak")
 
 
@@ -105,7 +107,7 @@ def test_the_offset_moves_every_port_and_each_is_named_by_a_setting(tmp_path: Pa
         for offset in (0, 1000)
     )
     assert [port.number + 1000 for port in here] == [port.number for port in there]
-    assert len({port.number for port in here}) == len(here) == 8
+    assert len({port.number for port in here}) == len(here) == 11
     assert {port.setting for port in here} <= set(settings_environment(Settings(home=tmp_path)))
 
 
@@ -152,7 +154,7 @@ def test_supervisord_reads_the_configuration_as_it_was_meant(tmp_path: Path) -> 
     assert parsed["program:streams"]["stopwaitsecs"] == "60"
     assert parsed["program:kafka"]["stopasgroup"] == "true"
     assert parsed["program:kafka"]["stdout_logfile"] == str(settings.logs / "kafka.log")
-    assert sum(section.startswith("program:") for section in parsed.sections()) == 9
+    assert sum(section.startswith("program:") for section in parsed.sections()) == 12
 
 
 def test_a_path_that_the_configuration_cannot_hold_is_refused(tmp_path: Path) -> None:

@@ -19,6 +19,9 @@ PORTS = {
     "streams_port": 9108,
     "redis_port": 6379,
     "registry_port": 8081,
+    "metrics_port": 9109,
+    "prometheus_port": 9090,
+    "alertmanager_port": 9094,
     "airflow_log_port": 8793,
     "airflow_trigger_log_port": 8794,
 }
@@ -60,6 +63,20 @@ def test_a_wrong_value_names_the_variable_what_was_found_and_what_is_allowed(
     assert "unset the variable" in refused.value.fix
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:secret@far/catalog", "postgresql://far/catalog", "postgresql://me@far"]
+)
+def test_an_address_of_a_catalog_has_a_user_and_a_database_and_no_password(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("TIDEMARK_CATALOG_URL", "postgresql://me@far:5433/catalog")
+    assert Settings.load().catalog_url == "postgresql://me@far:5433/catalog"
+    monkeypatch.setenv("TIDEMARK_CATALOG_URL", url)
+    with pytest.raises(TidemarkError, match="allowed is postgresql://user@host") as refused:
+        Settings.load()
+    assert "secret" not in str(refused.value)
+
+
 def test_every_wrong_value_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIDEMARK_PORT_OFFSET", "x")
     monkeypatch.setenv("TIDEMARK_LOG_LEVEL", "y")
@@ -78,7 +95,7 @@ def test_every_port_has_its_default() -> None:
 
 def test_every_port_that_is_a_setting_is_tested_here() -> None:
     assert {name for name in dir(Settings) if name.endswith("_port")} == set(PORTS)
-    assert sum(name.endswith("_port") for name in Settings.model_fields) == len(PORTS) == 10
+    assert sum(name.endswith("_port") for name in Settings.model_fields) == len(PORTS) == 13
 
 
 def test_the_offset_shifts_every_port(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,6 +144,11 @@ def test_declared_check_adds_exactly_its_expectations(
     assert len(declared) == len(OF_COLUMNS | expected)
 
 
+def test_a_contract_bounds_its_quarantine_in_the_place_of_the_common_bound(tmp_path: Path) -> None:
+    declared = suite(parcels(tmp_path, "metric: quarantinedRows, mustBeLessThan: 20, unit: percent"))
+    assert checks(declared) == OF_COLUMNS - {("quarantined < 5 %", "warn")} | {("quarantined < 20 %", "fail")}
+
+
 def test_check_said_twice_is_checked_once_by_the_stricter_severity(tmp_path: Path) -> None:
     said = (
         "metric: nullValues, columns: [note], mustBe: 0, severity: warn",
@@ -213,6 +218,14 @@ def test_gold_suite_has_its_grain_and_its_sums() -> None:
     } < checks(declarations(table))
 
 
+def test_every_table_of_gold_adds_up_to_silver() -> None:
+    gold = [table for table in TABLES if table.layer == "gold"]
+    assert {table.name for table in gold} == {*GOLD} and len(gold) == 9
+    for table in gold:
+        assert any(each.check.startswith("adds_up(") and each.severity == "fail" for each in declarations(table))
+        assert all(other.startswith("silver.") for survey in table.surveys for other in survey.reads)
+
+
 def test_every_gated_table_reads_the_columns_that_it_judges() -> None:
     for table in TABLES:
         judged = {column for each in declarations(table) for column in each.columns}
@@ -259,11 +272,13 @@ def test_a_suite_has_the_same_fingerprint_whenever_it_is_made_and_another_one_ha
     assert len({told(), more, told("metric: nullValues, columns: [note], mustBe: 0, severity: warn")}) == 3
 
 
-def test_every_dbt_model_of_a_gated_layer_has_a_gate() -> None:
+def test_every_table_that_dbt_makes_has_a_gate() -> None:
     folder = ROOT / "dbt_project/models"
     models = {layer: {path.stem for path in (folder / layer).rglob("*.sql")} for layer in ("silver", "gold")}
+    views = {path.stem for path in folder.rglob("intermediate/*.sql")} | {"combined_metrics"}
+    assert len(views) == 5
     gated = gated_tables(CONTRACTS)
-    assert models == {layer: set(gated[layer]) for layer in models}
+    assert {layer: names - views for layer, names in models.items()} == {layer: set(gated[layer]) for layer in models}
     assert {*STAGED} <= models["silver"] and {*dbt_models.GOLD} <= models["gold"]
 
 

@@ -1,5 +1,7 @@
 """`tidemark dbt`, `dbt-sources` and `register`: dbt with this project's settings."""
 
+from typing import Annotated
+
 import typer
 
 from tidemark import dbt
@@ -16,9 +18,13 @@ def register(app: typer.Typer) -> None:
     app.command("register")(register_tables)
 
 
-def run_dbt(context: typer.Context) -> None:
+def run_dbt(
+    context: typer.Context,
+    changed: Annotated[bool, typer.Option("--changed", help="Leave out models whose inputs have no news.")] = False,
+) -> None:
     """Run dbt on the warehouse: `tidemark dbt build`, `tidemark dbt test --select silver`, …"""
-    dbt.become_dbt(Settings.load(), context.args)
+    run = dbt.build_changed if changed else dbt.become_dbt
+    run(Settings.load(), context.args)
 
 
 def write_sources() -> None:

@@ -1,7 +1,9 @@
 """Services: start, stop, their logs, and what they need of the machine."""
 
+import json
 import os
 import shutil
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -9,10 +11,14 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from tidemark import lifecycle
-from tidemark.doctor import Finding, examine
+from tidemark.check_finding import Finding
+from tidemark.doctor import examine, verdict
 from tidemark.errors import TidemarkError
-from tidemark.services import ALL, absent, find_service, log_file
+from tidemark.optional_services import absent
+from tidemark.services import ALL, all_services, find_service, log_file
 from tidemark.settings import Settings
+from tidemark.status import is_stream
+from tidemark.stream_control import restart_stream
 
 WordArgument = Annotated[str, typer.Argument(help="all; streams (with Kafka); airflow; or the name of one service.")]
 ServiceArgument = Annotated[str, typer.Argument(help="A service, as `tidemark status` names it.")]
@@ -37,9 +43,18 @@ def down(what: WordArgument = ALL) -> None:
     lifecycle.down(Settings.load(), what, _say)
 
 
-def restart(service: ServiceArgument) -> None:
-    """Stop one service and start it with the settings of now."""
-    lifecycle.restart(Settings.load(), service, _say)
+def restart(
+    name: Annotated[str, typer.Argument(help="A service or a stream, as `tidemark status` names them.")],
+) -> None:
+    """Stop one service and start it with the settings of now; or one stream by its contract of now, beside the others.
+
+    A stream's code is its process': when that has changed, restart the service `streams`.
+    """
+    settings = Settings.load()
+    if name in {service.name for service in all_services(settings)} or not is_stream(settings, name):
+        lifecycle.restart(settings, name, _say)
+    else:
+        _say(restart_stream(settings, name))
 
 
 def logs(
@@ -57,10 +72,16 @@ def logs(
     os.execv(tail, ["tail", "-n", str(lines), *(["-F"] if follow else []), str(file)])
 
 
-def doctor() -> None:
-    """Check this machine: what is missing is named with the line that fixes it. Exit 1 if anything is."""
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+    """Check this machine and what runs on it: what is bad is named with the line that fixes it. Exit 1 if any is."""
     findings = examine(Settings.load())
-    Console().print(_findings_table(findings))
+    if as_json:
+        is_well = all(finding.is_ok for finding in findings)
+        told = {"is_well": is_well, "verdict": verdict(findings), "checks": [asdict(each) for each in findings]}
+        typer.echo(json.dumps(told, indent=2))
+    else:
+        Console().print(_findings_table(findings))
+        typer.echo(verdict(findings))
     if not all(finding.is_ok for finding in findings):
         raise typer.Exit(1)
 
