@@ -138,8 +138,10 @@ test-faults: setup ## Run the faults many times over
 soak: setup ## Half an hour of load with a fault every five minutes, then a proof: make soak MINUTES=60
 	@$(RUN)/python -m benchmarks.soak --minutes $(MINUTES)
 
-bench: setup-streams ## Measure ingest beside the tutorial way and the local ceiling
+bench: setup-streams ## Measure ingest beside the tutorial way and the local ceiling, then upkeep, then all streams together
 	@$(RUN)/python -m benchmarks.ingest $(ARGS)
+	@$(RUN)/python -m benchmarks.upkeep
+	@$(RUN)/python -m benchmarks.streams
 
 check: .venv/.stamp ## Lint, types, import lines, SQL, contracts
 	@$(RUN)/ruff check

@@ -25,6 +25,8 @@ SHARES = {
     "customers": 0.02,
 }
 
+MIB = 2**20
+
 _TIDEMARK = str(ROOT / ".venv" / "bin" / "tidemark")
 
 

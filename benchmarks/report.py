@@ -61,15 +61,29 @@ def written(
     print(text)
 
 
+def page(path: Path, title: str, command: str, lines: Sequence[str]) -> None:
+    """Write a page of measurements, with what they were taken by and on, and print it."""
+    text = "\n".join([f"# {title}", "", f"`{command}` on {_today()}; {_machine()}.", "", *lines, ""])
+    path.write_text(text, encoding="utf-8")
+    print(text)
+
+
 def _head(records: int) -> list[str]:
-    machine = f"{psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, {platform.system()}"
     return [
         "# Ingest, side by side",
         "",
-        f"`make bench` on {datetime.now(UTC):%Y-%m-%d}; {machine}; {records:,} ride events of about 127 bytes,",
+        f"`make bench` on {_today()}; {_machine()}; {records:,} ride events of about 127 bytes,",
         "1 % bad; medians of warm passes taken in turns. CPU: driver, Python and workers together.",
         "",
     ]
+
+
+def _today() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d}"
+
+
+def _machine() -> str:
+    return f"{psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, {platform.system()}"
 
 
 def _throughput(passes: Mapping[str, Sequence[Pass]], memory: Mapping[str, float]) -> list[str]:

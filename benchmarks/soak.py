@@ -22,12 +22,11 @@ import psutil
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from benchmarks.lakehouse import SHARES, Lakehouse, kill, memory_of
+from benchmarks.lakehouse import MIB, SHARES, Lakehouse, kill, memory_of
 from tidemark.contracts import BRONZE
 
 FAULT_SECONDS = 300
 LOOK_SECONDS = 10
-MIB = 2**20
 
 _GROWTH = 1.25
 _SLACK = {"memory": 200 * MIB, "files": 100 * len(SHARES), "checkpoints": 50 * MIB}  # crowded is a day of 100 files

@@ -16,10 +16,11 @@ from typing import Any
 
 import psutil
 
-from benchmarks.lakehouse import SHARES, Lakehouse, kill, memory_of
+from benchmarks.lakehouse import MIB, SHARES, Lakehouse, kill, memory_of
+from benchmarks.report import page
+from tidemark.settings import ROOT
 
 _STARTS_WITHIN = 120.0
-_MIB = 2**20
 
 
 @dataclass
@@ -41,7 +42,8 @@ def main() -> None:
         lakehouse.run("up", "streams")
         quarters = _loaded(lakehouse, arguments.rate, arguments.minutes * 60)
         restart = _restarted(lakehouse)
-    _print(arguments.rate, quarters, restart)
+    lines = _told(arguments.rate, quarters, restart)
+    page(ROOT / "benchmarks" / "streams.md", "All streams in one driver", "python -m benchmarks.streams", lines)
 
 
 def _loaded(lakehouse: Lakehouse, rate: int, seconds: int) -> list[Quarter]:
@@ -83,15 +85,19 @@ def _all_go_on(streams: Sequence[dict[str, Any]]) -> bool:
     return bool(streams) and all(each["state"] == "running" and each["batch_seconds"] is not None for each in streams)
 
 
-def _print(rate: int, quarters: Sequence[Quarter], restart: float) -> None:
-    print(f"{rate:,} records a second over {len(SHARES)} topics; every stream goes on {restart:.1f} s after a kill")
-    print("| quarter | batches | p50 s | p95 s | longest s | memory MiB | checkpoints MiB | offsets behind |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+def _told(rate: int, quarters: Sequence[Quarter], restart: float) -> list[str]:
+    lines = [
+        f"{rate:,} records a second over {len(SHARES)} topics; every stream goes on {restart:.1f} s after a kill.",
+        "",
+        "| quarter | batches | p50 s | p95 s | longest s | memory MiB | checkpoints MiB | offsets behind |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for number, each in enumerate(quarters, 1):
         cuts = quantiles(each.batches.values(), n=20)
         times = f"{cuts[9]:.2f} | {cuts[18]:.2f} | {max(each.batches.values()):.2f}"
-        sizes = f"{each.memory / _MIB:,.0f} | {each.checkpoints / _MIB:,.0f} | {each.behind:,}"
-        print(f"| {number} | {len(each.batches):,} | {times} | {sizes} |")
+        sizes = f"{each.memory / MIB:,.0f} | {each.checkpoints / MIB:,.0f} | {each.behind:,}"
+        lines.append(f"| {number} | {len(each.batches):,} | {times} | {sizes} |")
+    return lines
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""Measure what a day's reconcile costs while the table around it grows. `python -m benchmarks.upkeep`
+"""Measure what a day's reconcile costs as the table around it is larger. `python -m benchmarks.upkeep`
 
 For each size: a topic with so many old records and one day of new ones, its bronze table, proven before that day came.
 Then the day is reconciled several times, each in a process of its own; quote the medians.
@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.load import fill
+from benchmarks.report import page
 from streaming.session import streams_session
 from streaming.streams.bronze import BronzeStream
 from tests.kafka import Broker, running_broker
@@ -55,6 +56,7 @@ class Table:
 def main() -> None:
     """Build each table, reconcile its new day, and print what it cost."""
     arguments = _arguments()
+    lines = ["| size of the table | seconds | CPU-seconds |", "| --- | ---: | ---: |"]
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         (folder / "kafka").mkdir()
@@ -68,7 +70,10 @@ def main() -> None:
                     land(stream, spark)
                     if age:
                         table.run("tidemark", "prove", table.contract.id)
-                _print(size, [_reconciled(table) for _ in range(arguments.passes)])
+                lines.append(_line(size, [_reconciled(table) for _ in range(arguments.passes)]))
+                print(lines[-1], flush=True)
+    title = f"Reconcile of a day with {arguments.records:,} new records"
+    page(ROOT / "benchmarks" / "upkeep.md", title, "python -m benchmarks.upkeep", lines)
 
 
 def _reconciled(table: Table) -> tuple[float, float]:
@@ -76,9 +81,9 @@ def _reconciled(table: Table) -> tuple[float, float]:
     return table.run("tidemark", "reconcile", table.contract.id, "--date", day)
 
 
-def _print(size: int, passes: Sequence[tuple[float, float]]) -> None:
+def _line(size: int, passes: Sequence[tuple[float, float]]) -> str:
     seconds, used = (median(each) for each in zip(*passes, strict=True))
-    print(f"{size}x: {seconds:.2f} s, {used:.2f} CPU-seconds (medians of {len(passes)})", flush=True)
+    return f"| {size}x | {seconds:.2f} | {used:.2f} |"
 
 
 def _cpu_of(process: subprocess.Popen[bytes]) -> float:
