@@ -142,7 +142,8 @@ def main() -> int:
             line = f"{layer.name}: {done[-1].outcome}, {done[-1].seconds:.1f} s"
             Console(stderr=True).print(line, highlight=False, soft_wrap=True)
     _report(done, arguments)
-    return 1 if any(each.outcome == "failed" for each in done) else 0
+    # What failed was stopped by something outside of the day, such as a warehouse that went: later it may be there.
+    return 2 if any(each.outcome == "failed" for each in done) else 0
 
 
 def _report(done: Sequence[Reconciliation], arguments: argparse.Namespace) -> None:

@@ -55,7 +55,7 @@ def recompute(
 ) -> None:
     """Compute a day of the speed layer again, from bronze: late, repaired and imported records count now.
 
-    Exit 0: each stream's day is final, or still open. 1: something failed.
+    Exit 0: each stream's day is final, or still open. 2: something failed, and may not if it is tried again.
     """
     named = [word for name in only or () for word in ("--only", name)]
     flags = ["--dry-run"] * dry_run
