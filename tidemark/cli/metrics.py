@@ -21,6 +21,7 @@ def metrics() -> None:
 
     settings = Settings.load()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("pyhive").setLevel(logging.WARNING)  # it tells of each question whether the warehouse is there
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
