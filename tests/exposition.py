@@ -30,10 +30,10 @@ class Exposition:
         """Give a sample; None: there is none."""
         return self.values.get((f"tidemark_{name}", frozenset(labels.items())))
 
-    def by_label(self, name: str, label: str) -> dict[str, float]:
-        """Give the samples of a metric by one of its labels."""
+    def by_label(self, name: str, label: str, **others: str) -> dict[str, float]:
+        """Give the samples of a metric by one of its labels, of those that have the other labels."""
         samples = ((dict(key[1]), value) for key, value in self.values.items() if key[0] == f"tidemark_{name}")
-        return {labels[label]: value for labels, value in samples}
+        return {labels[label]: value for labels, value in samples if others.items() <= labels.items()}
 
     def label_names(self) -> dict[str, set[str]]:
         """Give the labels of each metric that has a sample."""

@@ -78,17 +78,17 @@ def test_good_and_bad_records_land_once_in_one_commit(house: House) -> None:
     ingests = [commit for commit in house.ledger.commits() if commit.ingests and commit.rows]
     assert [commit.rows for commit in ingests] == [6]
     after = Exposition(REGISTRY.collect())
-    assert grown(before, after, "quarantined_rows_total", "reason") == dict.fromkeys(
-        ("malformed", "tombstone", "empty", "range"), 1
-    )
+    own = house.contract.id
+    reasons = dict.fromkeys(("malformed", "tombstone", "empty", "range"), 1)
+    assert grown(before, after, "quarantined_rows_total", "reason", contract=own) == reasons
     names = ("landed_rows_total", "commits_total", "commit_retries_total")
-    assert [grown(before, after, name, "contract").get(house.contract.id) for name in names] == [6, 1, None]
+    assert [grown(before, after, name, "contract").get(own) for name in names] == [6, 1, None]
     assert b"mark-4711" not in generate_latest(REGISTRY)
 
 
-def grown(before: Exposition, after: Exposition, name: str, label: str) -> dict[str, float]:
+def grown(before: Exposition, after: Exposition, name: str, label: str, **others: str) -> dict[str, float]:
     """Give by how much each series of a counter has grown."""
-    earlier, later = (each.by_label(name, label) for each in (before, after))
+    earlier, later = (each.by_label(name, label, **others) for each in (before, after))
     return {key: value - earlier.get(key, 0) for key, value in later.items() if value != earlier.get(key, 0)}
 
 

@@ -203,7 +203,7 @@ def test_a_proof_that_fails_is_no_broken_one(house: MakeHouse) -> None:
 def test_an_interrupted_proof_is_no_broken_one(house: MakeHouse) -> None:
     h = house()
     send(h.broker, h.topic, 1)
-    program = "import time; from tidemark.cli import main; print('up', flush=True); main()"
+    program = "import time; from tidemark.cli import main, prove; print('up', flush=True); main()"
     command = [sys.executable, "-c", program, "prove", h.contract.id, "--wait", "60"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment(h.settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
