@@ -108,6 +108,8 @@ def _options(settings: Settings) -> dict[str, object]:
         "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
         # A task whose process is gone is tried again after so many seconds, not after five minutes.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
+        # So is what a scheduler that was killed had begun: the next one does not take it for its own before.
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 60,
         "API__HOST": settings.host,
         "API__PORT": settings.airflow_port,
         "API__BASE_URL": url,
