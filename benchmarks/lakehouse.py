@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from tests.kafka import own_ports
+from tidemark.metric_sources.checkpoints import size_of
 from tidemark.settings import ROOT, Settings
 from tidemark.supervisor import Supervisor
 
@@ -77,8 +78,7 @@ class Lakehouse:
 
     def checkpoint_bytes(self) -> int:
         """Sum up what all checkpoints take."""
-        files = (path for path in (self.settings.home / "checkpoints").rglob("*") if path.is_file())
-        return sum(_size(path) for path in files)
+        return size_of(self.settings.home / "checkpoints")
 
 
 def memory_of(process: psutil.Process) -> int:
@@ -91,10 +91,3 @@ def kill(process: psutil.Process) -> None:
     for each in [*process.children(recursive=True), process]:
         with suppress(psutil.NoSuchProcess):
             each.kill()
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # a stream has just removed it
-        return 0
