@@ -61,7 +61,12 @@ class Lakehouse:
                 nowhere = subprocess.DEVNULL
                 sender = subprocess.Popen([_TIDEMARK, *words], env=self._environment, stdout=nowhere, stderr=nowhere)
                 senders.append(held.enter_context(sender))
-            yield senders
+            try:
+                yield senders
+            except BaseException:
+                for sender in senders:
+                    sender.kill()
+                raise
 
     def streams(self) -> list[dict[str, Any]]:
         """Give what each stream says of itself; nothing, where they do not answer."""

@@ -20,7 +20,7 @@ from tidemark.settings import Settings
 Progress = Callable[[int], None]
 
 _CHUNK = 2000  # records between two looks at the clock when sending as fast as possible
-_TICK = 0.005  # seconds; the shortest wait when sending at a rate
+_TICK = 0.05  # seconds; the shortest wait when sending at a rate
 _GLANCE = 0.25  # seconds; the longest time without a word of progress
 _FASTEST = 10_000_000.0
 _LONGEST = 366 * 86_400.0
@@ -134,7 +134,7 @@ class Outbox:
                 "acks": "all",
                 "enable.idempotence": True,
                 "compression.type": "lz4",
-                "linger.ms": 5,
+                "linger.ms": 50,
                 "batch.size": 1_000_000,
                 "queue.buffering.max.messages": 100_000,
                 "queue.buffering.max.kbytes": 65_536,
