@@ -134,6 +134,7 @@ def _surroundings(settings: Settings) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),  # the DAGs import tidemark's pure parts
         "PYTHONUNBUFFERED": "1",
         "NO_COLOR": "1",
+        "COLUMNS": "160",  # a log is no terminal: the tables in it would be made to fit into 80
         # Airflow renames its processes; by default that overwrites /proc/<pid>/environ, by which `down` knows ours.
         "SPT_NOENV": "1",
         "DO_NOT_TRACK": "true",

@@ -55,6 +55,7 @@ def cosmos(layer: str) -> dict[str, Any]:
             "append_env": True,
             "install_deps": False,
             "pool": "default_pool",
+            "poke_interval": 3,  # seconds: what comes behind the last model waits as long
             "dbt_cmd_global_flags": words[:1],  # a model that is tried again is built, news or not
             **NONE_FAILED,
         },
