@@ -33,6 +33,11 @@ def maintain(contract: str) -> list[str]:
     return [_tidemark(), "maintain", contract]
 
 
+def maintain_layer(layer: str) -> list[str]:
+    """Give the command that keeps the tables of a layer behind bronze."""
+    return [_tidemark(), "maintain-layer", layer]
+
+
 def watch() -> list[str]:
     """Give the command that looks at every stream and table, and restarts what is stuck."""
     return [_tidemark(), "watch", "--mend"]

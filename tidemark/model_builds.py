@@ -41,6 +41,17 @@ def last_builds(settings: Settings) -> dict[str, Build]:
     return {row["table"]: Build(row["version"], row["fingerprint"], json.loads(row["inputs"])) for row in rows}
 
 
+def last_reads(settings: Settings) -> dict[str, datetime]:
+    """Give when each table that models read was last read by the one of them that has not been built for longest."""
+    table = opened(settings, MODEL_BUILDS)
+    rows = table.to_table().sort_by("built_at").to_pylist() if table else []
+    reads: dict[str, datetime] = {}
+    for row in {row["table"]: row for row in rows}.values():
+        for name in json.loads(row["inputs"]):
+            reads[name] = min(reads.get(name, row["built_at"]), row["built_at"])
+    return reads
+
+
 def decisions(settings: Settings, models: Iterable[Model]) -> list[Decision]:
     """Decide over models, each behind those that it reads."""
     builds, decided, moving = last_builds(settings), [], set[str]()

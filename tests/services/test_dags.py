@@ -13,6 +13,7 @@ from tidemark.contracts import read_contracts
 from tidemark.dbt_changed import told
 from tidemark.dbt_manifest import write_manifest
 from tidemark.dbt_nodes import Model
+from tidemark.layer_upkeep import RETAINED
 from tidemark.model_builds import Decision
 from tidemark.models import GOLD, STAGED
 from tidemark.settings import ROOT, Settings
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.services
 
 CONTRACTS = list(read_contracts(ROOT / "contracts"))
 BACKFILLED = {"backfill_bronze", "build_marts", "reconcile_bronze"}
-UNPAUSED = {"maintain_bronze", "watch_streams"}
+UNPAUSED = {"maintain_bronze", "maintain_layers", "watch_streams"}
 DAGS = BACKFILLED | UNPAUSED | {"replay_quarantine"}
 PROGRAM = str(ROOT / ".venv" / "bin" / "tidemark")
 
@@ -254,6 +255,8 @@ def test_no_answer_is_a_no_and_nothing_is_applied_without_one(bag: dict[str, Any
 def test_upkeep_has_one_task_a_contract(bag: dict[str, Any]) -> None:
     found = {name: task["command"][1:] for name, task in tasks(bag, "maintain_bronze").items()}
     assert found == {name: ["maintain", name] for name in CONTRACTS}
+    found = {name: task["command"][1:] for name, task in tasks(bag, "maintain_layers").items()}
+    assert found == {name: ["maintain-layer", name] for name in RETAINED}
 
 
 def test_a_command_fails_its_task_as_its_exit_code_says(tmp_path: Path) -> None:

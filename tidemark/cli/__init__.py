@@ -17,7 +17,7 @@ GROUPS = {
     "produce": ("produce",),
     "prove": ("prove",),
     "lake": ("compact", "reconcile", "recompute", "topic"),
-    "upkeep": ("maintain", "vacuum", "retire"),
+    "upkeep": ("maintain", "maintain-layer", "vacuum", "retire"),
     "recovery": ("backup", "restore", "recover"),
     "watch": ("watch",),
     "metrics": ("metrics",),
