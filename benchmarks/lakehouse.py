@@ -1,8 +1,10 @@
 """The streams and what they need, in a home and on ports of their own, under load."""
 
+import argparse
 import json
 import os
 import subprocess
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -84,6 +86,25 @@ class Lakehouse:
     def checkpoint_bytes(self) -> int:
         """Sum up what all checkpoints take."""
         return size_of(self.settings.home / "checkpoints")
+
+
+@contextmanager
+def streaming(arguments: argparse.Namespace) -> Iterator[Lakehouse]:
+    """Hold the streams and what they need while the block runs."""
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name, ExitStack() as held:
+        lakehouse = Lakehouse(Path(name) / "home")
+        held.callback(lakehouse.run, "down")
+        lakehouse.run("up", "streams")
+        yield lakehouse
+
+
+def arguments_of(program: str, description: str | None, rate: int, minutes: int) -> argparse.Namespace:
+    """Read the words of a command line: rate, minutes and folder."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{program}", description=description)
+    parser.add_argument("--rate", type=int, default=rate, help="records a second, over all topics")
+    parser.add_argument("--minutes", type=int, default=minutes)
+    parser.add_argument("--folder", default=None)
+    return parser.parse_args()
 
 
 def memory_of(process: psutil.Process) -> int:

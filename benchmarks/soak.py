@@ -9,20 +9,18 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle
-from pathlib import Path
 from statistics import median
 
 import psutil
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from benchmarks.lakehouse import MIB, SHARES, Lakehouse, kill, memory_of
+from benchmarks.lakehouse import MIB, SHARES, Lakehouse, arguments_of, kill, memory_of, streaming
 from tidemark.contracts import BRONZE
 
 FAULT_SECONDS = 300
@@ -45,11 +43,8 @@ class Quarter:
 
 def main() -> None:
     """Load, break, look, prove and print."""
-    arguments = _arguments()
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as name, ExitStack() as held:
-        lakehouse = Lakehouse(Path(name) / "home")
-        held.callback(lakehouse.run, "down")
-        lakehouse.run("up", "streams")
+    arguments = arguments_of("soak", __doc__, rate=2000, minutes=30)
+    with streaming(arguments) as lakehouse:
         quarters, unsent = _soaked(lakehouse, arguments.rate, arguments.minutes * 60)
         proofs = lakehouse.told("prove", *SHARES, "--wait", "300", "--json")
     proven = {proof["contract"]: proof for proof in map(json.loads, proofs.splitlines())}
@@ -144,14 +139,6 @@ def _print(arguments: argparse.Namespace, quarters: Sequence[Quarter], landed: s
     for number, each in enumerate(quarters, 1):
         sizes = f"{median(each.memory) / MIB:,.0f} | {median(each.files):,.0f} | {median(each.checkpoints) / MIB:,.0f}"
         print(f"| {number} | {', '.join(each.faults)} | {sizes} | {max(each.behind, default=0):,} |")
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
-    parser.add_argument("--rate", type=int, default=2000, help="records a second, over all topics")
-    parser.add_argument("--minutes", type=int, default=30)
-    parser.add_argument("--folder", default=None)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

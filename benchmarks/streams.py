@@ -4,19 +4,15 @@
 told for each quarter of the time, so that growth shows.
 """
 
-import argparse
-import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 import psutil
 
-from benchmarks.lakehouse import MIB, SHARES, Lakehouse, kill, memory_of
+from benchmarks.lakehouse import MIB, SHARES, Lakehouse, arguments_of, kill, memory_of, streaming
 from benchmarks.report import page
 from tidemark.settings import ROOT
 
@@ -35,11 +31,8 @@ class Quarter:
 
 def main() -> None:
     """Load, look, kill, and print."""
-    arguments = _arguments()
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as name, ExitStack() as held:
-        lakehouse = Lakehouse(Path(name) / "home")
-        held.callback(lakehouse.run, "down")
-        lakehouse.run("up", "streams")
+    arguments = arguments_of("streams", __doc__, rate=5000, minutes=10)
+    with streaming(arguments) as lakehouse:
         quarters = _loaded(lakehouse, arguments.rate, arguments.minutes * 60)
         restart = _restarted(lakehouse)
     lines = _told(arguments.rate, quarters, restart)
@@ -98,14 +91,6 @@ def _told(rate: int, quarters: Sequence[Quarter], restart: float) -> list[str]:
         sizes = f"{each.memory / MIB:,.0f} | {each.checkpoints / MIB:,.0f} | {each.behind:,}"
         lines.append(f"| {number} | {len(each.batches):,} | {times} | {sizes} |")
     return lines
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.streams", description=__doc__)
-    parser.add_argument("--rate", type=int, default=5000, help="records a second, over all topics")
-    parser.add_argument("--minutes", type=int, default=10)
-    parser.add_argument("--folder", default=None)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":
