@@ -132,16 +132,17 @@ dbt: setup-streams ## Build silver and gold (starts the warehouse if it doesn't 
 test: setup browser setup-ops ## Run the tests
 	@$(RUN)/pytest tests -m "not repeat" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test-faults: setup ## Run the faults many times over
+test-faults: setup setup-ops ## Run the faults many times over, and fire every alert (as root: it mounts a small disk)
 	@$(RUN)/pytest tests -m repeat
 
 soak: setup ## Half an hour of load with a fault every five minutes, then a proof: make soak MINUTES=60
 	@$(RUN)/python -m benchmarks.soak --minutes $(MINUTES)
 
-bench: setup-streams ## Measure ingest beside the tutorial way and the local ceiling, then upkeep, then all streams together
+bench: setup-streams ## Measure ingest beside the tutorial way and the local ceiling, upkeep, and all streams together
 	@$(RUN)/python -m benchmarks.ingest $(ARGS)
 	@$(RUN)/python -m benchmarks.upkeep
 	@$(RUN)/python -m benchmarks.streams
+	@$(RUN)/python -m benchmarks.churn
 
 check: .venv/.stamp ## Lint, types, import lines, SQL, contracts
 	@$(RUN)/ruff check

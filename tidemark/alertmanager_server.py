@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from tidemark import alert_log
 from tidemark.errors import TidemarkError
 from tidemark.private_files import private_folder, write_private
 from tidemark.prometheus_server import INSTALL
@@ -50,15 +51,15 @@ def server_command(settings: Settings) -> tuple[str, ...]:
     )
 
 
-def configuration(webhook: str = "") -> str:
+def configuration(*webhooks: str) -> str:
     """Give the server's configuration.
 
     Args:
-        webhook: the address that alerts are sent to; empty: they are shown, and sent nowhere.
+        webhooks: the addresses that alerts are sent to; none: they are shown, and sent nowhere.
     """
     receiver: dict[str, Any] = {"name": _RECEIVER}
-    if webhook:
-        receiver["webhook_configs"] = [{"url": webhook, "send_resolved": True}]
+    if webhooks:
+        receiver["webhook_configs"] = [{"url": url, "send_resolved": True} for url in webhooks]
     written = {
         "route": {
             "receiver": _RECEIVER,
@@ -83,12 +84,12 @@ def prepare(settings: Settings) -> None:
     """
     if program() is None:
         raise TidemarkError(f"{_PROGRAM} is not installed", INSTALL)
-    text = configuration(webhook(settings))
+    text = configuration(alert_log.receiver_url(settings), *filter(None, [webhook(settings)]))
     write_private(private_folder(folder(settings)) / "alertmanager.yaml", text)
 
 
 def webhook(settings: Settings) -> str:
-    """Read the address that alerts are sent to; empty where no file is named.
+    """Read the address that alerts are sent to beside the log of alerts; empty where no file is named.
 
     Raises:
         TidemarkError: the file can't be read, or has no address; what it has is not shown.

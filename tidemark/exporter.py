@@ -1,6 +1,7 @@
 """The exporter: what the lake, Kafka, Airflow, the services and the machine tell from outside, for Prometheus.
 
 Each source has a thread that looks every 15 seconds; a scrape gets what the newest looks found, and waits for none.
+Beside that it keeps the alerts that are sent (`alert_log`).
 """
 
 import logging
@@ -10,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
-from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from tidemark import alert_log
 from tidemark.contracts import Contract, read_contracts
 from tidemark.metric_sources.airflow import Airflow
 from tidemark.metric_sources.audits import Gates, Incidents, Proofs, Reconciles
@@ -38,6 +40,7 @@ def serve(settings: Settings, stop: threading.Event) -> None:
     registry.register(exporter)
     ProcessCollector(registry=registry)
     server, answering = start_http_server(settings.metrics_port, settings.host, registry)
+    server.set_app(alert_log.keeping(make_wsgi_app(registry), alert_log.log_file(settings)))
     threads = [
         threading.Thread(target=exporter.follow, args=(source, stop), name=source, daemon=True)
         for source in exporter.sources

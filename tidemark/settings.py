@@ -51,7 +51,7 @@ class Settings(PortSettings):
     prometheus_url: HttpUrl = Field("", repr=False, description="Prometheus elsewhere; empty: the embedded one.")
     metrics_retention_days: int = Field(15, ge=1, description="How long the embedded Prometheus keeps what it has.")
     alert_webhook_file: str = Field(
-        "", description="File with the address that alerts are sent to; empty: they are shown, and sent nowhere."
+        "", description="File with an address that alerts are sent to; `<home>/logs/alerts.jsonl` keeps them without."
     )
 
     spark_master: str = Field("local[4]", description="Master of the streams' driver.")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e.alert_matrix import expected as expected_of_faults
 from tests.metrics import catalogue, names_in, unknown
 from tidemark.prometheus_server import RULES
 from tidemark.settings import ROOT
@@ -65,6 +66,10 @@ def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_quiet()
         )
         given = {series["series"].split("{")[0] for series in quiet["input_series"]}
         assert given >= names_in(rule["expr"]), f"{name}: quiet for want of its metrics"
+
+
+def test_every_alert_has_a_fault_that_fires_it_for_real() -> None:
+    assert {each.name for each in expected_of_faults()} == set(alerts())
 
 
 def test_rules_and_cases_use_only_metrics_of_the_catalogue() -> None:

@@ -38,6 +38,12 @@ def judged(program: str, *words: str | Path) -> str:
     return done.stdout
 
 
+def webhooks(file: Path) -> list[str]:
+    """Give the addresses that Alertmanager sends to."""
+    (receiver,) = yaml.safe_load(file.read_text())["receivers"]
+    return [each["url"] for each in receiver["webhook_configs"]]
+
+
 def test_prometheus_asks_for_all_metrics_on_loopback(settings: Settings) -> None:
     prometheus_server.prepare(settings)
     file = prometheus_server.folder(settings) / "prometheus.yaml"
@@ -56,11 +62,11 @@ def test_prometheus_asks_for_all_metrics_on_loopback(settings: Settings) -> None
     assert {"--web.listen-address=127.0.0.1:10090", "--storage.tsdb.retention.time=15d"} <= set(command)
 
 
-def test_alertmanager_is_alone_on_loopback_and_sends_nothing_unless_told(settings: Settings) -> None:
+def test_alertmanager_is_alone_on_loopback_and_sends_to_our_own_log_unless_told(settings: Settings) -> None:
     alertmanager_server.prepare(settings)
     file = alertmanager_server.folder(settings) / "alertmanager.yaml"
     assert "SUCCESS" in judged("amtool", "check-config", file)
-    assert "http" not in file.read_text()
+    assert webhooks(file) == ["http://127.0.0.1:10109/alerts"]
     for severity in ("critical", "warning"):
         route = ("config", "routes", "test", f"--config.file={file}", f"severity={severity}", "alertname=NoProgress")
         assert judged("amtool", *route).strip() == "people"
@@ -75,7 +81,7 @@ def test_address_of_the_webhook_is_read_from_a_file_and_stays_private(tmp_path: 
     alertmanager_server.prepare(settings)
     file = alertmanager_server.folder(settings) / "alertmanager.yaml"
     judged("amtool", "check-config", file)
-    assert yaml.safe_load(file.read_text())["receivers"][0]["webhook_configs"][0]["url"].endswith("/5ec4e7")
+    assert [url.rpartition("/")[2] for url in webhooks(file)] == ["alerts", "5ec4e7"]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert not any("5ec4e7" in each for each in (repr(settings), *find_service(settings, "alertmanager").command))
 
