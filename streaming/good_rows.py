@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from streaming.checkpoint import Checkpoint
@@ -17,6 +17,14 @@ from tidemark.settings import Settings
 from tidemark.topics import Topics
 
 _MOST = 200_000  # records of a micro-batch: what they become is brought to the driver
+
+
+def clock() -> Column:
+    """Give the time by the machine's clock, asked for each row.
+
+    Spark's own is a constant of each micro-batch's generated code, all of which would be compiled anew each time.
+    """
+    return F.expr("timestamp_millis(cast(reflect('java.lang.System', 'currentTimeMillis') AS bigint))")
 
 
 class GoodRows:
@@ -44,7 +52,7 @@ class GoodRows:
         records = without(topic_stream(spark, self._settings, topic, start, _MOST), poisoned)
         limit = self._settings.future_limit_minutes
         decoder = decoder_of(self.contract, self._writers.decoder if self.contract.format == "avro" else None)
-        rows = bronze_rows(records, self.contract, decoder, F.current_timestamp(), limit)
+        rows = bronze_rows(records, self.contract, decoder, clock(), limit)
         return rows.where((F.size(bronze.ERRORS) == 0) & F.col(bronze.VALUE).isNotNull())
 
     def learn(self, spark: SparkSession, error: Exception) -> None:

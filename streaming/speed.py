@@ -22,11 +22,12 @@ from pyspark.sql.streaming import StreamingQuery
 
 from streaming.current_table import current_table
 from streaming.fence import fence
-from streaming.good_rows import GoodRows
+from streaming.good_rows import GoodRows, clock
 from streaming.redis_sink import RedisSink
 from streaming.rules import RuleBreach
 from streaming.sinks import publish
-from streaming.speed_table import IS_FINAL, UPDATED_AT, Completed, SpeedTable
+from streaming.speed_table import IS_FINAL, UPDATED_AT, Completed, SpeedTable, stamped
+from streaming.turns import in_turn
 from tidemark.contracts import Contract
 from tidemark.locks import driver_lock, write_lock
 from tidemark.redis_hashes import HashLayout
@@ -124,7 +125,7 @@ class SpeedStream:
         start = {} if (self._checkpoint / "metadata").exists() else self._resume()
         results = self._layer.transform(*self._watched(spark, start), *(each.read(spark) for each in self._tables))
         writer = results.writeStream.queryName(self.name).outputMode(self._layer.output_mode)
-        writer = writer.trigger(processingTime=self._layer.trigger).foreachBatch(self._write)
+        writer = writer.trigger(processingTime=self._layer.trigger).foreachBatch(in_turn(self._write))
         return writer.option("checkpointLocation", str(self._checkpoint)).start()
 
     def failed(self, spark: SparkSession, error: Exception) -> None:
@@ -136,13 +137,13 @@ class SpeedStream:
         for source, minutes in zip(self._sources, self._layer.watermark_minutes, strict=True):
             rows, at = source.stream(spark, start), source.contract.event_time
             # A clock that is further ahead would end the windows of all others: its rows wait for the batch job.
-            latest = F.current_timestamp() + F.expr(f"INTERVAL {int(minutes)} MINUTES")
+            latest = clock() + F.expr(f"INTERVAL {int(minutes)} MINUTES")
             yield rows.where(F.col(at) <= latest).withWatermark(at, f"{minutes} minutes")
 
     def _write(self, results: DataFrame, batch: int) -> None:
         """Write a micro-batch's results; each has its whole state, so that a repeat changes nothing."""
         kept = writable(results, self._floor_file, self._layer)
-        rows = kept.withColumns({IS_FINAL: F.lit(False), UPDATED_AT: F.current_timestamp()}).toArrow()
+        rows = stamped(kept.toArrow(), is_final=False)
         self._table.upsert(rows, partial(self._announce, results.sparkSession))
         if self._redis:
             self._redis.write(rows)

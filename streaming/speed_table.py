@@ -147,8 +147,7 @@ class SpeedTable:
         none = there.slice(0, 0)
         if rows is None:
             return none
-        for name, value in {IS_FINAL: True, UPDATED_AT: datetime.now(UTC)}.items():
-            rows = rows.append_column(name, pa.repeat(pa.scalar(value, there.schema.field(name).type), len(rows)))
+        rows = stamped(rows, is_final=True)
         rows = self._completed(rows, none) if self._completed else rows
         schema = pa.schema([field for field in there.schema if field.name in rows.column_names])
         return one_of_each(rows.select(schema.names).cast(schema), self._key)
@@ -170,6 +169,14 @@ class SpeedTable:
             self._delta = DeltaTable(self._path)
         self._delta.update_incremental()
         return self._delta
+
+
+def stamped(rows: pa.Table, *, is_final: bool) -> pa.Table:
+    """Say of rows whether they are final, and that they are of now."""
+    now = pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
+    for name, value in {IS_FINAL: pa.scalar(is_final), UPDATED_AT: now}.items():
+        rows = rows.append_column(name, pa.repeat(value, len(rows)))
+    return rows
 
 
 def created(path: str, schema: pa.Schema) -> DeltaTable:

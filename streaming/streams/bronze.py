@@ -16,6 +16,7 @@ from streaming.poison import PoisonGuard
 from streaming.schema import bronze_schema
 from streaming.sinks import append, create_table
 from streaming.sources import from_the_beginning, topic_stream
+from streaming.turns import in_turn
 from tidemark import bronze
 from tidemark.contracts import Contract
 from tidemark.ledger import Label, Ledger, count, ends
@@ -74,7 +75,7 @@ class BronzeStream:
         records = topic_stream(spark, self._settings, self._contract.topic, {"startingOffsets": start})
         judging = judging_of(self._contract, self._settings)
         write = partial(self._write, judging)
-        writer = judging.prepared(records).writeStream.queryName(self.name).foreachBatch(write)
+        writer = judging.prepared(records).writeStream.queryName(self.name).foreachBatch(in_turn(write))
         writer = writer.trigger(processingTime=f"{self._settings.batch_interval_ms} milliseconds")
         return writer.option("checkpointLocation", str(self._checkpoint.path)).start()
 

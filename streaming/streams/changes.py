@@ -5,15 +5,15 @@ undoes a newer one, and a deleted row stays as its delete, so that nothing older
 """
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.streaming import StreamingQuery
 
 from streaming.current_table import change_schema, current_table
 from streaming.fence import fence
-from streaming.good_rows import GoodRows
+from streaming.good_rows import GoodRows, clock
 from streaming.rules import RuleBreach
 from streaming.speed_table import UPDATED_AT, SpeedTable
 from streaming.transforms.changes import changes_of, newest_of
+from streaming.turns import in_turn
 from tidemark.contracts import Contract
 from tidemark.locks import driver_lock
 from tidemark.settings import Settings
@@ -47,7 +47,7 @@ class ChangeStream:
         self._current.create()
         self._history.create(change_schema(self._contract))
         rows = self._rows.stream(spark, {})
-        writer = rows.writeStream.queryName(self.name).foreachBatch(self._write)
+        writer = rows.writeStream.queryName(self.name).foreachBatch(in_turn(self._write))
         writer = writer.trigger(processingTime=f"{self.trigger_seconds:g} seconds")
         return writer.option("checkpointLocation", str(self._settings.checkpoint(self.name))).start()
 
@@ -56,7 +56,7 @@ class ChangeStream:
         self._rows.learn(spark, error)
 
     def _write(self, rows: DataFrame, batch: int) -> None:
-        changes = changes_of(rows, self._contract).withColumn(UPDATED_AT, F.current_timestamp()).persist()
+        changes = changes_of(rows, self._contract).withColumn(UPDATED_AT, clock()).persist()
         try:
             self._history.upsert(changes.toArrow())
             self._current.merge_newer(newest_of(changes, self._contract).toArrow())

@@ -19,6 +19,7 @@ from streaming.rules import RuleBreach
 from streaming.sinks import copy
 from streaming.sources import from_the_beginning, topic_stream
 from streaming.transforms.mirror import mirrored
+from streaming.turns import in_turn
 from tidemark.contracts import Contract
 from tidemark.errors import TidemarkError
 from tidemark.ledger import Label
@@ -63,7 +64,11 @@ class MirrorStream:
         start = from_the_beginning(contract.topic, self._topics.partitions(contract.topic), {})
         records = topic_stream(spark, self._settings, contract.topic, {"startingOffsets": start})
         judging = judging_of(contract, self._settings)
-        writer = judging.prepared(records).writeStream.queryName(self.name).foreachBatch(partial(self._write, judging))
+        writer = (
+            judging.prepared(records)
+            .writeStream.queryName(self.name)
+            .foreachBatch(in_turn(partial(self._write, judging)))
+        )
         writer = writer.trigger(processingTime=f"{self._settings.batch_interval_ms} milliseconds")
         return writer.option("checkpointLocation", str(self._checkpoint.path)).start()
 
