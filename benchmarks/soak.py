@@ -45,6 +45,7 @@ def main() -> None:
     """Load, break, look, prove and print."""
     arguments = arguments_of("soak", __doc__, rate=2000, minutes=30)
     with streaming(arguments) as lakehouse:
+        lakehouse.run("up", "warehouse")  # or each upkeep would start a Spark of its own
         quarters, unsent = _soaked(lakehouse, arguments.rate, arguments.minutes * 60)
         proofs = lakehouse.told("prove", *SHARES, "--wait", "300", "--json")
     proven = {proof["contract"]: proof for proof in map(json.loads, proofs.splitlines())}
