@@ -136,8 +136,8 @@ def test_a_rate_is_kept_evenly(folder: Folder) -> None:
     said = folder.produce("ride_events", "--rate", "400", "--for", "2.5s")
     times = sorted(message.timestamp()[1] for message in read(folder.bootstrap, folder.topic("ride_events")))
     assert said["produced"] == 1000
-    # A slow machine may be behind; ahead of its rate, by more than an eighth of a second, it never is
-    ahead = [number for number, sent in enumerate(times) if number > (sent - times[0]) / 1000 * 400 + 50]
+    # A slow machine may be behind; ahead of its rate, by more than a quarter of a second, it never is
+    ahead = [number for number, sent in enumerate(times) if number > (sent - times[0]) / 1000 * 400 + 100]
     assert ahead == []
 
 
