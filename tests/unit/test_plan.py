@@ -70,5 +70,6 @@ def test_a_rate_that_is_none_is_refused(rate: float) -> None:
 def test_a_rate_is_kept_smoothly() -> None:
     plan = Plan(1000, 100)
     assert [plan.due(elapsed) for elapsed in (0, 0.009, 0.011, 1, 9.99, 60)] == [1, 1, 2, 101, 1000, 1000]
-    assert plan.wait(sent=1, elapsed=0.001) == pytest.approx(0.009)
+    assert plan.wait(sent=1, elapsed=0.001) == pytest.approx(0.05)
+    assert plan.wait(sent=10, elapsed=0.001) == pytest.approx(0.099)
     assert Plan(10, 0.01).wait(sent=1, elapsed=1) == pytest.approx(0.25)
