@@ -108,8 +108,12 @@ def arguments_of(program: str, description: str | None, rate: int, minutes: int)
 
 
 def memory_of(process: psutil.Process) -> int:
-    """Sum up the resident memory of a process and all that it started, in bytes."""
-    return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)])
+    """Sum up the memory of a process and all that it started, in bytes; what they share counts once."""
+    total: int = process.memory_full_info().pss
+    for each in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            total += each.memory_full_info().pss
+    return total
 
 
 def kill(process: psutil.Process) -> None:

@@ -4,6 +4,7 @@ import argparse
 import logging
 import signal
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 
@@ -14,6 +15,7 @@ from streaming.control import Control
 from streaming.health import serve_health
 from streaming.host import Stream
 from streaming.hosts import Hosts
+from streaming.pace import processors, slow_down
 from streaming.session import streams_session
 from streaming.speed import SpeedStream
 from streaming.streams.bronze import BronzeStream
@@ -38,7 +40,8 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    streams = chosen(all_streams(settings, read_contracts(settings.contracts_dir)), arguments().only)
+    only = arguments().only
+    streams = paced_streams(settings, only)
     with ExitStack() as held:
         # Before Spark starts: a second live instance of a query is refused at once.
         owned = {stream.name: held.enter_context(ExitStack()) for stream in streams}
@@ -48,7 +51,7 @@ def main() -> None:
         hosts = Hosts(settings, spark, owned, streams)
         threading.Thread(target=hosts.start, args=(stop,), daemon=True).start()
         landing = [stream.name.removeprefix(BRONZE) for stream in streams if stream.name.startswith(BRONZE)]
-        control = Control(settings, lambda name: hosts.restart(name, partial(made_anew, settings)))
+        control = Control(settings, lambda name: hosts.restart(name, partial(made_anew, settings, only)))
         with serve_health(settings, hosts.states, spark, control), announcing(settings, landing):
             _await_end(stop, spark)
             log.info("stopping: the running micro-batches finish first")
@@ -72,13 +75,24 @@ def all_streams(settings: Settings, contracts: dict[str, Contract]) -> list[Stre
     return [*streams, *(SpeedStream(layer, contracts, settings) for layer in layers_of(contracts))]
 
 
-def made_anew(settings: Settings, name: str) -> Stream:
+def paced_streams(settings: Settings, only: Sequence[str] | None) -> list[Stream]:
+    """Make the streams that run in this process, each so often as all of them together may.
+
+    Raises:
+        TidemarkError: a contract is not valid, or there is no stream of such a name.
+    """
+    streams = chosen(all_streams(settings, read_contracts(settings.contracts_dir)), only)
+    slow_down(streams, settings.streams_share * processors())
+    return streams
+
+
+def made_anew(settings: Settings, only: Sequence[str] | None, name: str) -> Stream:
     """Make one stream by the contracts of now.
 
     Raises:
         TidemarkError: a contract is not valid, or asks for no such stream any more.
     """
-    (stream,) = chosen(all_streams(settings, read_contracts(settings.contracts_dir)), [name])
+    (stream,) = chosen(paced_streams(settings, only), [name])
     return stream
 
 

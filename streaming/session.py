@@ -19,6 +19,8 @@ _KNOCK_SECONDS = 5.0
 
 _JAVA_OPTIONS = (
     *("-XX:+UseParallelGC", "-XX:-DontCompileHugeMethods", "-Djava.net.preferIPv4Stack=true"),
+    # A micro-batch comes every few seconds: Java would take its code for cold, drop it, and compile it again.
+    *("-XX:ReservedCodeCacheSize=480m", "-XX:-UseCodeCacheFlushing"),
     # Without memory nothing can be told of anything: the process ends, and its supervisor starts it anew.
     "-XX:+ExitOnOutOfMemoryError",
     # What Java has to say itself is not for standard output, which is the job's.
@@ -41,6 +43,8 @@ _SHARED = {
     # Two JVMs commit to one table: Delta's own local log store is not atomic between processes.
     "spark.delta.logStore.file.impl": "io.tidemark.LinkLogStore",
     "spark.hadoop.io.delta.kernel.logStore.file.impl": "io.tidemark.LinkLogStore",
+    # Hadoop's own starts a process for each file that it makes.
+    "spark.hadoop.fs.file.impl": "io.tidemark.LocalFiles",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.databricks.delta.writeChecksumFile.enabled": "false",
     # A batch of nothing but control records still is a batch: the ledger must have it.

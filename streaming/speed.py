@@ -52,7 +52,7 @@ class SpeedLayer:
     watermark_minutes: tuple[int, ...]  # one for each contract
     longest_window_minutes: int
     output_mode: Literal["update", "append"] = "update"
-    trigger: str = "5 seconds"
+    trigger_seconds: float = 5.0  # least time from one micro-batch to the next, while the processors are not too few
     topic: str | None = None
     tables: tuple[str, ...] = ()  # of the speed layer: read anew in each micro-batch, given after the contracts' rows
     hashes: HashLayout | None = None
@@ -60,11 +60,6 @@ class SpeedLayer:
     gap_minutes: int = 0  # what a row depends on before its event time: a rebuild begins earlier by as much
     ahead_minutes: int | None = None  # what a row depends on after its event time; None: a window and the gap
     is_recomputed: bool = True  # False: it reads tables as they are now, so no later run can tell what they were
-
-    @property
-    def trigger_seconds(self) -> float:
-        """Least time from one micro-batch to the next."""
-        return float(self.trigger.removesuffix(" seconds"))
 
     @property
     def closes_windows(self) -> bool:
@@ -125,7 +120,7 @@ class SpeedStream:
         start = {} if (self._checkpoint / "metadata").exists() else self._resume()
         results = self._layer.transform(*self._watched(spark, start), *(each.read(spark) for each in self._tables))
         writer = results.writeStream.queryName(self.name).outputMode(self._layer.output_mode)
-        writer = writer.trigger(processingTime=self._layer.trigger).foreachBatch(in_turn(self._write))
+        writer = writer.trigger(processingTime=f"{self.trigger_seconds:g} seconds").foreachBatch(in_turn(self._write))
         return writer.option("checkpointLocation", str(self._checkpoint)).start()
 
     def failed(self, spark: SparkSession, error: Exception) -> None:

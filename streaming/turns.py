@@ -4,11 +4,12 @@ All streams begin whenever they may, so under load, and above all after a start,
 none gets on, the machine has no time for anybody else, and Java none to compile what they all run.
 """
 
-import os
 import threading
 from collections.abc import Callable
 
 from pyspark.sql import DataFrame
+
+from streaming.pace import processors
 
 Write = Callable[[DataFrame, int], None]
 
@@ -39,4 +40,4 @@ class Turns:
         return written
 
 
-in_turn = Turns(len(os.sched_getaffinity(0))).of
+in_turn = Turns(processors()).of

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from tidemark.dbt_nodes import Model
 from tidemark.ledger import Ledger
@@ -36,17 +36,14 @@ class Decision:
 
 def last_builds(settings: Settings) -> dict[str, Build]:
     """Give the newest recorded build of each table."""
-    table = opened(settings, MODEL_BUILDS)
-    rows = table.to_table().sort_by("built_at").to_pylist() if table else []
-    return {row["table"]: Build(row["version"], row["fingerprint"], json.loads(row["inputs"])) for row in rows}
+    newest = _newest_rows(settings).items()
+    return {name: Build(row["version"], row["fingerprint"], json.loads(row["inputs"])) for name, row in newest}
 
 
 def last_reads(settings: Settings) -> dict[str, datetime]:
     """Give when each table that models read was last read by the one of them that has not been built for longest."""
-    table = opened(settings, MODEL_BUILDS)
-    rows = table.to_table().sort_by("built_at").to_pylist() if table else []
     reads: dict[str, datetime] = {}
-    for row in {row["table"]: row for row in rows}.values():
+    for row in _newest_rows(settings).values():
         for name in json.loads(row["inputs"]):
             reads[name] = min(reads.get(name, row["built_at"]), row["built_at"])
     return reads
@@ -80,6 +77,12 @@ def keep_builds(settings: Settings, built: Iterable[Decision]) -> None:
     ]
     if rows:
         append(settings, MODEL_BUILDS, rows)
+
+
+def _newest_rows(settings: Settings) -> dict[str, dict[str, Any]]:
+    table = opened(settings, MODEL_BUILDS)
+    rows = table.to_table().sort_by("built_at").to_pylist() if table else []
+    return {row["table"]: row for row in rows}
 
 
 def _decided(settings: Settings, model: Model, last: Build | None, moving: set[str]) -> Decision:

@@ -76,7 +76,7 @@ class BronzeStream:
         judging = judging_of(self._contract, self._settings)
         write = partial(self._write, judging)
         writer = judging.prepared(records).writeStream.queryName(self.name).foreachBatch(in_turn(write))
-        writer = writer.trigger(processingTime=f"{self._settings.batch_interval_ms} milliseconds")
+        writer = writer.trigger(processingTime=f"{self.trigger_seconds:g} seconds")
         return writer.option("checkpointLocation", str(self._checkpoint.path)).start()
 
     def failed(self, spark: SparkSession, error: Exception) -> None:

@@ -69,7 +69,7 @@ class MirrorStream:
             .writeStream.queryName(self.name)
             .foreachBatch(in_turn(partial(self._write, judging)))
         )
-        writer = writer.trigger(processingTime=f"{self._settings.batch_interval_ms} milliseconds")
+        writer = writer.trigger(processingTime=f"{self.trigger_seconds:g} seconds")
         return writer.option("checkpointLocation", str(self._checkpoint.path)).start()
 
     def failed(self, spark: SparkSession, error: Exception) -> None:

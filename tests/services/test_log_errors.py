@@ -53,7 +53,7 @@ class Platform:
 
     @contextmanager
     def running(self) -> Iterator[StreamState]:
-        layer = replace(LOG_ERRORS, trigger="0 seconds")
+        layer = replace(LOG_ERRORS, trigger_seconds=0)
         stream = SpeedStream(layer, {"app_logs": self._contract}, self._settings)
         state = StreamState(stream, "running", query=stream.start(self._spark))
         assert state.query

@@ -45,7 +45,7 @@ class Shop:
         self._random = Random(11)
         contract = contract_on("sales_events", home / "contracts", broker.topic(partitions=2))
         self._topic = contract.topic
-        layer = replace(PRODUCT_SALES, trigger="0 seconds")
+        layer = replace(PRODUCT_SALES, trigger_seconds=0)
         self.stream = SpeedStream(layer, {"sales_events": contract}, self.settings)
 
     def sell(self, count: int, minutes_ago: float, within: float = 0.0) -> None:

@@ -39,7 +39,7 @@ class House:
         self.settings = settings_in(home, broker)
         self.contract = ride_contract(home / "contracts", broker.topic(partitions=2))
         self.counts = f"counts_{uuid.uuid4().hex}"
-        self.layer = replace(RIDE_COUNTS, topic=self.counts, trigger="0 seconds")
+        self.layer = replace(RIDE_COUNTS, topic=self.counts, trigger_seconds=0)
         self.sent: list[Event] = []
         self.now = datetime.now(UTC)
         self._random = Random(5)

@@ -35,7 +35,7 @@ class Site:
         self._producer = Producer({"bootstrap.servers": broker.bootstrap, "log_level": 0})
         self.settings = settings_in(home, broker, future_limit_minutes=0)
         self._contract = contract_on("page_views", home / "contracts", broker.topic(partitions=2))
-        self._layer = replace(SESSIONS, trigger="0 seconds", longest_window_minutes=40)
+        self._layer = replace(SESSIONS, trigger_seconds=0, longest_window_minutes=40)
         self._midnight = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=24)
 
     def view(self, visitor: str, minutes: float) -> View:

@@ -1,6 +1,7 @@
 """A table's log, written by hand as Delta writes it."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +35,11 @@ class Table:
     def only(self) -> Commit:
         (commit,) = self.ledger.commits()
         return commit
+
+
+def age_removals(commit: Path, age: timedelta) -> None:
+    """Let a commit's files have been removed so much earlier."""
+    actions = [json.loads(line) for line in commit.read_text().splitlines()]
+    for action in (each["remove"] for each in actions if "remove" in each):
+        action["deletionTimestamp"] -= age // timedelta(milliseconds=1)
+    commit.write_text("".join(json.dumps(each) + "\n" for each in actions))

@@ -10,6 +10,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from typer.testing import CliRunner
 
+from tests.unit.delta_log import age_removals
 from tidemark.cli import command_line
 from tidemark.layer_upkeep import CROWDED, Kept, Layer, maintain_layer
 from tidemark.ops_tables import MODEL_BUILDS, append
@@ -36,7 +37,7 @@ class Table:
         for file in self.files():
             os.utime(file, (moment.timestamp(), moment.timestamp()))
         for commit in (self.path / "_delta_log").glob("*.json"):
-            self._age(commit, days)
+            age_removals(commit, days * DAY)
         self.write(2)
 
     def write(self, number: int) -> None:
@@ -47,12 +48,6 @@ class Table:
 
     def numbers(self) -> list[int]:
         return sorted(DeltaTable(self.path).to_pyarrow_table()["n"].to_pylist())
-
-    def _age(self, commit: Path, days: float) -> None:
-        actions = [json.loads(line) for line in commit.read_text().splitlines()]
-        for action in (each["remove"] for each in actions if "remove" in each):
-            action["deletionTimestamp"] -= round(days * 86_400_000)
-        commit.write_text("".join(json.dumps(each) + "\n" for each in actions))
 
 
 def kept(settings: Settings, layer: str, dry_run: bool = False) -> dict[str, Kept]:

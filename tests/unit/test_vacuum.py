@@ -1,6 +1,5 @@
 """What a vacuum must leave: seven days at least, and all that somebody needs."""
 
-import json
 import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from streaming.batch.vacuum import LEAST, Guard, Vacuumed, guard, retention, vacuumed
+from tests.unit.delta_log import age_removals
 from tidemark.certificates import Origin, PartitionMark, Tidemark, write_tidemark
 from tidemark.contracts import Contract, read_contracts
 from tidemark.errors import TidemarkError
@@ -105,7 +105,7 @@ class Aged:
         for file in self.files():
             os.utime(file, (moment, moment))
         for commit in (self.path / "_delta_log").glob("*.json"):
-            self._age(commit)
+            age_removals(commit, 10 * DAY)
         DeltaTable(self.path).create_checkpoint()
 
     def append(self, number: int) -> None:
@@ -120,12 +120,6 @@ class Aged:
 
     def vacuum(self, *, dry_run: bool = False) -> Vacuumed:
         return vacuumed(self.settings, CONTRACT, guard(self.settings, CONTRACT, datetime.now(UTC)), dry_run)
-
-    def _age(self, commit: Path) -> None:
-        actions = [json.loads(line) for line in commit.read_text().splitlines()]
-        for action in (each["remove"] for each in actions if "remove" in each):
-            action["deletionTimestamp"] -= 10 * DAY // timedelta(milliseconds=1)
-        commit.write_text("".join(json.dumps(each) + "\n" for each in actions))
 
 
 @pytest.fixture
