@@ -67,7 +67,7 @@ class Settings(PortSettings):
     max_offsets_per_trigger: int = Field(2_000_000, ge=1, description="Most records that one micro-batch takes.")
     batch_interval_ms: int = Field(500, ge=0, description="Least time from one micro-batch to the next, milliseconds.")
     streams_share: float = Field(
-        0.6, gt=0, le=1, description="Share of the processors from which on many streams make fewer micro-batches."
+        0.4, gt=0, le=1, description="Share of the processors from which on many streams make fewer micro-batches."
     )
     asset_event_minutes: int = Field(
         15, ge=0, description="Least time from one asset event of the streams to the next, minutes; 0: none is sent."
