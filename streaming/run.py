@@ -36,7 +36,8 @@ def main() -> None:
     """Start every stream and keep it running until SIGTERM or SIGINT."""
     settings = Settings.load()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("py4j").setLevel(logging.WARNING)
+    for talkative in ("py4j", "httpx2"):  # the second one tells of each request to the registry, with its address
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -66,6 +66,8 @@ _STREAMS = {
     "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "true",
     "spark.sql.streaming.stateStore.rocksdb.boundedMemoryUsage": "true",
     "spark.sql.streaming.numRecentProgressUpdates": "10",
+    # Which a restart may go back to, and needs one of: Spark's own hundred keep all state of half an hour.
+    "spark.sql.streaming.minBatchesToRetain": "20",
     "spark.sql.streaming.pollingDelay": "100ms",
     # A query that does not end holds up no end of all: half a minute after its last micro-batch the process is gone.
     "spark.sql.streaming.stopTimeout": "20s",
@@ -79,6 +81,14 @@ _STREAMS = {
     # A batch writes one day, at midnight two: it need not be sorted by day.
     "spark.sql.maxConcurrentOutputFileWriters": "2",
 }
+
+
+_TALKATIVE = (
+    # Each stream has a pool of its own; that nobody wrote a file of pools is told for each of them.
+    "org.apache.spark.scheduler.FairSchedulableBuilder",
+    # After a start each micro-batch is late, until Java has compiled the code. An alert tells of slow streams.
+    "org.apache.spark.sql.execution.streaming.ProcessingTimeExecutor",
+)
 
 
 class SparkAway(TidemarkError):
@@ -121,7 +131,11 @@ def spark_conf(settings: Settings) -> dict[str, str]:
 def streams_session(settings: Settings) -> SparkSession:
     """Start the streams' driver: a classic session without a metastore, so that it outlives one."""
     conf = spark_conf(settings) | _STREAMS | {"spark.driver.memory": settings.streams_memory}
-    return classic_session("tidemark-streams", settings.spark_master, conf)
+    spark = classic_session("tidemark-streams", settings.spark_master, conf)
+    log4j = spark.sparkContext._jvm.org.apache.logging.log4j  # type: ignore[union-attr]
+    for name in _TALKATIVE:
+        log4j.core.config.Configurator.setLevel(name, log4j.Level.ERROR)
+    return spark
 
 
 @contextmanager

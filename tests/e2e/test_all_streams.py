@@ -65,6 +65,7 @@ class House:
         names = ("home", "kafka_bootstrap", "registry_url", "redis_url")
         environment = {f"TIDEMARK_{name.upper()}": str(getattr(self.settings, name)) for name in names}
         environment |= {"TIDEMARK_STREAMS_PORT": str(self.settings.streams_port), "TIDEMARK_LOG_LEVEL": "WARNING"}
+        environment["TIDEMARK_STREAMS_SHARE"] = "1"  # all that a micro-batch is waited for comes at once
         command = [sys.executable, "-m", "streaming.run"]
         with (self.settings.home / "streams.log").open("ab") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=log, stderr=log)

@@ -40,7 +40,7 @@ def running(settings: Settings, spark: SparkSession, contracts: list[Contract]) 
             own.enter_context(exclusive(owner_lock(settings.locks, name), name))
         hosts = Hosts(settings, spark, owned, [BronzeStream(each, settings) for each in contracts])
         held.callback(hosts.stop)
-        control = Control(settings, lambda name: hosts.restart(name, partial(made_anew, settings)))
+        control = Control(settings, lambda name: hosts.restart(name, partial(made_anew, settings, None)))
         held.enter_context(serve_health(settings, hosts.states, control=control))
         hosts.start(threading.Event())
         yield hosts
