@@ -135,7 +135,7 @@ def _look(lakehouse: Lakehouse, quarter: Quarter) -> None:
         quarter.rows[name] = max(quarter.rows[name], int(sample.value))
     quarter.memory = max(quarter.memory, memory_of(lakehouse.process()))
     quarter.checkpoints = max(quarter.checkpoints, lakehouse.checkpoint_bytes())
-    quarter.behind = max(quarter.behind, sum(each["behind"] or 0 for each in lakehouse.streams()))
+    quarter.behind = max(quarter.behind, lakehouse.lag())
 
 
 def _told(rate: float, quarters: Sequence[Quarter]) -> list[str]:

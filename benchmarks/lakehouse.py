@@ -14,8 +14,11 @@ from typing import Any
 import psutil
 
 from tests.kafka import own_ports
+from tidemark.contracts import read_contracts
+from tidemark.errors import TidemarkError
 from tidemark.metric_sources.checkpoints import size_of
 from tidemark.settings import ROOT, Settings
+from tidemark.stream_looks import begun_streams, lags
 from tidemark.supervisor import Supervisor
 
 SHARES = {
@@ -41,6 +44,7 @@ class Lakehouse:
         self.settings = Settings.model_validate({"home": home, **ports})
         own = {"TIDEMARK_HOME": str(home), **{name: str(port) for name, port in ports.items()}}
         self._environment = os.environ | own
+        self._contracts = read_contracts(self.settings.contracts_dir)
 
     def run(self, *words: str) -> None:
         """Run a command of ours; what it says goes to the terminal."""
@@ -78,6 +82,15 @@ class Lakehouse:
         except OSError:
             return []
         return found
+
+    def lag(self) -> int:
+        """Sum up over all streams the offsets that topics have and they have not committed; 0 while Kafka is away."""
+        names = [contract.bronze_query for contract in self._contracts.values()]
+        try:
+            known = lags(self.settings, self._contracts, {*names, *begun_streams(self.settings)})
+        except TidemarkError:
+            return 0
+        return sum(each or 0 for each in known.values())
 
     def process(self, service: str = "streams") -> psutil.Process:
         """Give a service's process."""

@@ -84,9 +84,7 @@ def _look(lakehouse: Lakehouse, quarter: Quarter) -> None:
         quarter.memory.append(memory_of(lakehouse.process()))
     quarter.files.append(sum(_files(lakehouse.settings.table("bronze", name)) for name in SHARES))
     quarter.checkpoints.append(lakehouse.checkpoint_bytes())
-    streams = lakehouse.streams()
-    if streams:
-        quarter.behind.append(sum(each["behind"] or 0 for each in streams))
+    quarter.behind.append(lakehouse.lag())
 
 
 def _files(table: str) -> int:

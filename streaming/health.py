@@ -78,14 +78,12 @@ def described(state: StreamState) -> dict[str, Any]:
         DROPPED_LATE: state.listener.late_rows,
     }
     if progress is None:
-        unknown = ("batch", "batch_seconds", "rows_per_second", "behind", "last_progress", "watermark")
+        unknown = ("batch", "batch_seconds", "rows_per_second", "last_progress", "watermark")
         return described | dict.fromkeys(unknown)
-    behind = [int(source["metrics"].get("maxOffsetsBehindLatest", 0)) for source in progress["sources"]]
     return described | {
         "batch": progress["batchId"],
         "batch_seconds": progress.get("batchDuration", 0) / 1000,
         "rows_per_second": round(rate(progress, "processedRowsPerSecond"), 1),
-        "behind": max(behind, default=0),
         "last_progress": progress["timestamp"],
         "watermark": progress.get("eventTime", {}).get("watermark"),
     }

@@ -1,17 +1,21 @@
 """What runs: the state of each service, and of each stream as the streams' own process tells it."""
 
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import psutil
 
-from tidemark.contracts import BRONZE
+from tidemark.contracts import BRONZE, read_contracts
+from tidemark.errors import TidemarkError
 from tidemark.probes import fetched
 from tidemark.services import Service, all_services, log_file
 from tidemark.settings import Settings
+from tidemark.stream_looks import lags
 from tidemark.supervisor import Process, Supervisor
 from tidemark.table_looks import ContractLook, contract_looks
 
@@ -66,6 +70,20 @@ def with_tidemarks(settings: Settings, streams: list[dict[str, Any]]) -> list[di
     names = [each["name"].removeprefix(BRONZE) for each in streams if each["name"].startswith(BRONZE)]
     looks = {f"{BRONZE}{each.name}": each for each in contract_looks(settings, names, datetime.now(UTC))}
     return [each | (_tidemark(looks[each["name"]]) if each["name"] in looks else {}) for each in streams]
+
+
+def with_lags(
+    settings: Settings, streams: list[dict[str, Any]], services: Sequence[ServiceStatus]
+) -> list[dict[str, Any]]:
+    """Add to each stream how many offsets its topics have and it has not committed; None: nobody can tell.
+
+    What Spark says of it is of the moment at which a micro-batch was planned, and so nothing, however long that takes.
+    """
+    known: Mapping[str, int | None] = {}
+    if all(each.ready for each in services if each.name == "kafka"):  # an answer is waited for ten seconds
+        with suppress(TidemarkError):  # Kafka is away, or a contract is being written: the rest is told all the same
+            known = lags(settings, read_contracts(settings.contracts_dir), [each["name"] for each in streams])
+    return [each | {"lag": known.get(each["name"])} for each in streams]
 
 
 def _tidemark(look: ContractLook) -> dict[str, Any]:

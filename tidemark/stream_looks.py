@@ -78,11 +78,22 @@ def stream_looks(
     Raises:
         TidemarkError: Kafka does not answer.
     """
-    bronze = {contract.bronze_query: contract for contract in contracts.values()}
+    bronze = {contract.bronze_query for contract in contracts.values()}
     said = told or [{"name": name, "state": "gone"} for name in sorted({*bronze, *begun_streams(settings)})]
-    taken = {each["name"]: _taken(settings, each["name"], bronze.get(each["name"])) for each in said}
-    topics = topic_ends(settings, {topic for positions in taken.values() for topic in positions})
+    taken = _taken(settings, contracts, [each["name"] for each in said])
+    topics = _ends_of(settings, taken)
     return [_look(settings, each, taken[each["name"]], topics, before.get(each["name"]), at) for each in said]
+
+
+def lags(settings: Settings, contracts: Mapping[str, Contract], names: Iterable[str]) -> dict[str, int | None]:
+    """Count for each stream the offsets that its topics have and it has not committed; None: it has not begun.
+
+    Raises:
+        TidemarkError: Kafka does not answer.
+    """
+    taken = _taken(settings, contracts, names)
+    topics = _ends_of(settings, taken)
+    return {name: lag_of(positions, topics) for name, positions in taken.items()}
 
 
 def topic_ends(settings: Settings, names: Iterable[str]) -> Ends:
@@ -169,10 +180,20 @@ def _counted(before: StreamLook | None, restarts: int, at: datetime) -> tuple[in
     return before.restarts, at
 
 
-def _taken(settings: Settings, stream: str, contract: Contract | None) -> Positions:
-    """Give what a stream has taken: of bronze the table's ledger knows, of others the checkpoint."""
-    if contract is None:
-        return checkpoint_positions(settings.checkpoint(stream))
+def _taken(settings: Settings, contracts: Mapping[str, Contract], names: Iterable[str]) -> dict[str, Positions]:
+    """Give what each stream has taken: of bronze the table's ledger knows, of others the checkpoint."""
+    bronze = {contract.bronze_query: contract for contract in contracts.values()}
+    return {
+        name: _landed(settings, bronze[name]) if name in bronze else checkpoint_positions(settings.checkpoint(name))
+        for name in names
+    }
+
+
+def _ends_of(settings: Settings, taken: Mapping[str, Positions]) -> Ends:
+    return topic_ends(settings, {topic for positions in taken.values() for topic in positions})
+
+
+def _landed(settings: Settings, contract: Contract) -> Positions:
     newest = Ledger(settings.table("bronze", contract.id)).newest_ingest()
     return {contract.topic: ends(newest.label.ranges) if newest and newest.label else {}}
 

@@ -67,6 +67,8 @@ def test_a_stream_that_takes_nothing_is_stuck_until_it_goes_on(
         code, look = watched()
         assert (code, look["incidents"]) == (0, [])
         assert [(each["name"], each["lag"]) for each in look["streams"]] == [("bronze_ride_events", 5)]
+        said = json.loads(CliRunner().invoke(command_line(), ["status", "--json"]).stdout)["streams"]
+        assert [(each["name"], each["lag"]) for each in said] == [("bronze_ride_events", 5)]
         (rides,) = look["contracts"]
         assert (rides["recent_rows"], rides["recent_quarantined"], rides["verdict"]) == (10, 1, None)
         assert [(each["name"], each["rows"]) for each in look["tables"]] == [("ride_events", 10)]

@@ -15,7 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from tidemark.settings import Settings
-from tidemark.status import DROPPED_LATE, ServiceStatus, service_statuses, stream_statuses, with_tidemarks
+from tidemark.status import DROPPED_LATE, ServiceStatus, service_statuses, stream_statuses, with_lags, with_tidemarks
 
 _EVERY_SECONDS = 2.0
 _COLOURS = {
@@ -65,7 +65,8 @@ def status(
 
 
 def _looked(settings: Settings) -> tuple[list[ServiceStatus], list[dict[str, Any]]]:
-    return service_statuses(settings), with_tidemarks(settings, stream_statuses(settings))
+    services, streams = service_statuses(settings), with_tidemarks(settings, stream_statuses(settings))
+    return services, with_lags(settings, streams, services)
 
 
 def _shown(settings: Settings) -> Group:
@@ -86,7 +87,7 @@ def _services_table(services: Sequence[ServiceStatus]) -> Table:
 
 def _streams_table(streams: Sequence[Mapping[str, Any]], at: datetime) -> Table:
     """Show each stream in a line of eighty columns; what is wrong with it stands below."""
-    numbers = ("rows/s", "behind", "batch", "watermark", "proven", "held")
+    numbers = ("rows/s", "lag", "batch", "watermark", "proven", "held")
     columns = [Column(heading, justify="right", no_wrap=True) for heading in numbers]
     table = Table(
         Column("stream", no_wrap=True),
@@ -100,7 +101,7 @@ def _streams_table(streams: Sequence[Mapping[str, Any]], at: datetime) -> Table:
         share = each.get("quarantined_share")
         table.add_row(
             *(each["name"], _coloured(each["state"])),
-            *(_text(each.get(name)) for name in ("rows_per_second", "behind", "batch_seconds")),
+            *(_text(each.get(name)) for name in ("rows_per_second", "lag", "batch_seconds")),
             *(_age(each.get(name), at) for name in ("watermark", "complete_through")),
             "" if share is None else f"{share:.1%}",
         )
