@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.kafka import own_ports
+from tests.streams import wait_until
 from tidemark import lifecycle
 from tidemark.cli import command_line
 from tidemark.errors import TidemarkError
@@ -227,7 +228,8 @@ def test_processes_that_an_orphaned_service_forgets_are_stopped_too(bare: Settin
 
 
 def test_a_supervisor_whose_socket_was_deleted_is_found_and_stopped(bare: Settings) -> None:
-    begun(bare, shell(bare, "exec sleep 1000"))
+    begun(bare, shell(bare, "echo I am; exec sleep 1000"))
+    wait_until(lambda: "I am" in log_file(bare, "shell").read_text(), 30, "supervisord's child has become the service")
     assert log_file(bare, "supervisord").exists()
     socket_path(bare).unlink()
     said: list[str] = []

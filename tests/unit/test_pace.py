@@ -29,13 +29,19 @@ def test_few_streams_are_as_quick_as_they_may_be() -> None:
 def test_many_streams_take_no_more_than_their_share() -> None:
     for budget in (0.6, 1.2, 2.4):
         triggers = paced(*[0.5] * 8, *[5.0] * 10, budget=budget)
-        assert sum(COST / each for each in triggers) == pytest.approx(budget, rel=0.02)
+        assert sum(COST / each for each in triggers) == pytest.approx(budget, rel=0.05)
 
 
 def test_a_quick_stream_stays_quicker_than_a_slow_one() -> None:
     triggers = paced(*[0.5] * 8, *[5.0] * 10)
-    assert 1 < triggers[0] < triggers[-1] < 20
-    assert triggers[-1] / triggers[0] == pytest.approx(10**0.5, rel=0.02)
+    assert 1 < max(triggers[:8]) < min(triggers[8:]) < 20
+    assert triggers[13] / triggers[4] == pytest.approx(10**0.5, rel=0.15)
+
+
+def test_no_two_streams_fire_at_the_same_moment_again_and_again() -> None:
+    triggers = paced(*[0.5] * 8, *[5.0] * 10)
+    assert len({*triggers}) == 18, "equal triggers fire at the same moment"
+    assert max(triggers[:8]) / min(triggers[:8]) < 1.2, "each is about as quick as its equals"
 
 
 def test_a_stream_without_a_least_time_has_none_among_many_either() -> None:
