@@ -33,7 +33,7 @@ _SHARED = {
     "spark.sql.session.timeZone": "UTC",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    # Plans are described for a page that nobody serves: in the default way that took an eighth of the processor time.
+    # Plans are described for a page that nobody serves: in the short way.
     "spark.sql.ui.explainMode": "simple",
     "spark.sql.shuffle.partitions": "2",
     # Of a key that stands twice in a document the last value counts, for both JSON parsers.
