@@ -15,12 +15,13 @@ from datetime import UTC, datetime
 from confluent_kafka import Producer
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.lakehouse import MIB, Lakehouse, arguments_of, memory_of, streaming
+from benchmarks.lakehouse import MIB, Lakehouse, arguments_of, streaming
 from benchmarks.report import page
 from tidemark.contracts import read_contracts
 from tidemark.domains.event import Encode, Fields
 from tidemark.produce import encoder_of
 from tidemark.settings import ROOT
+from tidemark.status import memory_of
 
 FASTER = 10  # event time than the clock
 LOOK_SECONDS = 5.0

@@ -120,15 +120,6 @@ def arguments_of(program: str, description: str | None, rate: int, minutes: int)
     return parser.parse_args()
 
 
-def memory_of(process: psutil.Process) -> int:
-    """Sum up the memory of a process and all that it started, in bytes; what they share counts once."""
-    total: int = process.memory_full_info().pss
-    for each in process.children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
-            total += each.memory_full_info().pss
-    return total
-
-
 def kill(process: psutil.Process) -> None:
     """Kill a process and all that it started, as a machine that has no memory left does."""
     for each in [*process.children(recursive=True), process]:

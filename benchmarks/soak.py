@@ -20,8 +20,9 @@ import psutil
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from benchmarks.lakehouse import MIB, SHARES, Lakehouse, arguments_of, kill, memory_of, streaming
+from benchmarks.lakehouse import MIB, SHARES, Lakehouse, arguments_of, kill, streaming
 from tidemark.contracts import BRONZE
+from tidemark.status import memory_of
 
 FAULT_SECONDS = 300
 LOOK_SECONDS = 10

@@ -12,9 +12,10 @@ from typing import Any
 
 import psutil
 
-from benchmarks.lakehouse import MIB, SHARES, Lakehouse, arguments_of, kill, memory_of, streaming
+from benchmarks.lakehouse import MIB, SHARES, Lakehouse, arguments_of, kill, streaming
 from benchmarks.report import page
 from tidemark.settings import ROOT
+from tidemark.status import memory_of
 
 _STARTS_WITHIN = 120.0
 _LOOK_SECONDS = 10.0

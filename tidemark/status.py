@@ -112,11 +112,22 @@ def _status(settings: Settings, service: Service, process: Process | None) -> Se
 
 def _memory(pid: int) -> int | None:
     try:
-        root = psutil.Process(pid)
-        family = [root, *root.children(recursive=True)]
-        return round(sum(_share(process) for process in family) / 2**20)
+        return round(memory_of(psutil.Process(pid)) / 2**20)
     except psutil.Error:
         return None
+
+
+def memory_of(process: psutil.Process) -> int:
+    """Sum up the memory of a process and all that it started, in bytes; what they share counts once.
+
+    Raises:
+        psutil.Error: the process has ended, or is not ours.
+    """
+    total = _share(process)
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            total += _share(child)
+    return total
 
 
 def _share(process: psutil.Process) -> int:
