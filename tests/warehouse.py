@@ -112,13 +112,18 @@ class Warehouse:
         Raises:
             AssertionError: it failed.
         """
-        assert self.started(*arguments).wait(300) == 0, self._log.read_text()[-3000:]
+        assert self.started(*arguments).wait(300) == 0, self._said()
 
     def refusal(self, *arguments: str) -> str:
         """Run dbt, which must fail, and give what it says."""
         done = self.dbt(*arguments)
         assert not done.success
         return "\n".join(_problems(done))
+
+    def _said(self) -> str:
+        # Without the frames of Java: they are so many that the error is not among the last lines
+        lines = self._log.read_text().splitlines()
+        return "\n".join(line for line in lines if not line.lstrip().startswith("at "))[-3000:]
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         started = time.time()
@@ -127,7 +132,7 @@ class Warehouse:
             if probe.ready(started):
                 return
             time.sleep(0.2)
-        raise RuntimeError(f"the warehouse did not start; its log ends with:\n{self._log.read_text()[-3000:]}")
+        raise RuntimeError(f"the warehouse did not start; its log ends with:\n{self._said()}")
 
 
 def _problems(done: dbtRunnerResult) -> list[str]:
