@@ -1,6 +1,7 @@
 """Imports go one way, engines stay in their homes, and the CLI starts without any."""
 
 import ast
+import math
 import pkgutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from importlinter import api
 
 import tidemark.cli
+from expectations.lazily import UNUSED
 from tidemark.settings import ROOT
 
 pytestmark = pytest.mark.unit
@@ -96,6 +98,22 @@ def test_neither_the_library_nor_the_command_line_loads_an_engine() -> None:
     packages = loaded("tidemark", *modules)
     assert {"tidemark", "typer"} <= packages
     assert packages & (ENGINES | {"streaming", "expectations", "py4j"}) == set()
+
+
+def test_no_command_waits_for_pandas() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "tidemark", "--help"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stderr
+    packages = {line.rpartition("|")[2].strip() for line in told.splitlines()}
+    assert "pyarrow.dataset" in packages and "pandas.core" not in packages
+
+
+def test_a_gate_loads_what_no_suite_uses_only_when_it_is_used() -> None:
+    script = "import sys, expectations.gate; print(*sys.modules); import scipy; print(scipy.stats.entropy([1, 1]))"
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    before, entropy = result.stdout.splitlines()
+    assert set(before.split()) >= UNUSED
+    assert [name for name in before.split() if name.startswith(("scipy.stats.", "altair."))] == []
+    assert float(entropy) == pytest.approx(math.log(2))
 
 
 def test_one_place_builds_spark_sessions() -> None:
