@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -66,6 +67,7 @@ class Story:
     moved: dict[str, str]  # what becomes of each model then
     made_anew: str  # the operation of the last commit to a model that had been made otherwise
     left_alone: bool  # a model that was selected, and has no news
+    run: set[str]  # of nodes, by that build
     served: list[tuple[Any, ...]]
     key: str  # of the tokens
     written_with_key: list[str]  # files of dbt, Spark and Delta that have it
@@ -92,7 +94,8 @@ def played(warehouse: Warehouse, lake: Lake) -> Story:
     _third_chapter(lake)
     moved = _actions(warehouse.settings)
     logs = _versions(lake, "silver")["silver/stg_logs"]
-    warehouse.build_changed("run", *NO_OVERLAP, "--select", "stg_rides", "fct_rides_hourly", "stg_logs")
+    warehouse.build_changed("build", *NO_OVERLAP, "--select", "stg_rides", "fct_rides_hourly", "stg_logs")
+    run = _kinds_run(warehouse.settings)
     made_anew = DeltaTable(lake.root / "gold" / "fct_rides_hourly").history(1)[0]["operation"]
     adopted, left_alone = lake.tables(MODELS), _versions(lake, "silver")["silver/stg_logs"] == logs
     _damage(lake)
@@ -103,7 +106,7 @@ def played(warehouse: Warehouse, lake: Lake) -> Story:
     key = token_key(warehouse.settings)
     return Story(
         *(refused, left_behind, statuses, first, quarantined, killed, second, idle, again, rewritten, refreshed),
-        *(damaged, backfilled, adopted, moved, made_anew, left_alone, served),
+        *(damaged, backfilled, adopted, moved, made_anew, left_alone, run, served),
         *(key, _files_with(key, warehouse.settings)),
     )
 
@@ -112,6 +115,12 @@ def _take_manifest(settings: Settings) -> None:
     """Take what dbt has just written: to have it parse the project once more would cost a test ten seconds."""
     manifest(settings).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(settings.home / "dbt" / "target" / "manifest.json", manifest(settings))
+
+
+def _kinds_run(settings: Settings) -> set[str]:
+    """Give the kinds of nodes that dbt's last run was about."""
+    results = json.loads((settings.home / "dbt" / "target" / "run_results.json").read_text(encoding="utf-8"))
+    return {each["unique_id"].partition(".")[0] for each in results["results"]}
 
 
 def _killed(warehouse: Warehouse, lake: Lake, layer: str) -> set[str]:

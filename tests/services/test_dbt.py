@@ -206,6 +206,11 @@ def test_only_models_with_news_are_built(story: Story) -> None:
     assert story.left_alone
 
 
+def test_a_build_of_what_has_news_tests_data_and_not_sql(story: Story) -> None:
+    assert {"model", "test"} <= story.run
+    assert "unit_test" not in story.run
+
+
 def test_a_model_that_was_made_otherwise_is_made_anew_from_its_first_row(story: Story) -> None:
     assert story.moved["fct_rides_hourly"] == "refresh"
     assert story.made_anew == "CREATE OR REPLACE TABLE AS SELECT"

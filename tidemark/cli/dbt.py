@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 def run_dbt(
     context: typer.Context,
-    changed: Annotated[bool, typer.Option("--changed", help="Leave out models whose inputs have no news.")] = False,
+    changed: Annotated[
+        bool, typer.Option("--changed", help="Leave out unit tests, and models whose inputs have no news.")
+    ] = False,
 ) -> None:
     """Run dbt on the warehouse: `tidemark dbt build`, `tidemark dbt test --select silver`, …"""
     run = dbt.build_changed if changed else dbt.become_dbt
