@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Iterable
 from http import HTTPStatus
 from logging.handlers import RotatingFileHandler
@@ -33,7 +34,7 @@ def receiver_url(settings: Settings) -> str:
 def keeping(app: "WSGIApplication", file: Path) -> "WSGIApplication":
     """Give an application that keeps the messages posted to it; all else is for the other application."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    log = RotatingFileHandler(file, maxBytes=_FILE_BYTES, backupCount=_OLD_FILES, delay=True)
+    log = _Log(file, maxBytes=_FILE_BYTES, backupCount=_OLD_FILES, delay=True)
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ("POST", PATH):
@@ -56,5 +57,16 @@ def _kept(environ: "WSGIEnvironment", log: logging.Handler) -> HTTPStatus:
         message = json.loads(environ["wsgi.input"].read(size))
     except ValueError:
         return HTTPStatus.BAD_REQUEST
-    log.handle(logging.makeLogRecord({"msg": json.dumps(message)}))  # in one line, whatever was posted
+    try:
+        log.handle(logging.makeLogRecord({"msg": json.dumps(message)}))  # in one line, whatever was posted
+    except OSError:
+        return HTTPStatus.INSUFFICIENT_STORAGE  # Alertmanager sends it again
     return HTTPStatus.OK
+
+
+class _Log(RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Let the writer know: a handler of Python's own only prints that it could not write."""
+        error = sys.exception()
+        if error is not None:
+            raise error

@@ -13,6 +13,8 @@ from tidemark.private_files import private_folder, write_private
 from tidemark.prometheus_server import INSTALL
 from tidemark.settings import Settings
 
+GROUP_WAIT = 15  # seconds: what fires together is sent together
+
 _PROGRAM = "prometheus-alertmanager"
 _RECEIVER = "people"
 
@@ -65,7 +67,7 @@ def configuration(*webhooks: str) -> str:
             "receiver": _RECEIVER,
             # One message for all streams that lag, not one for each.
             "group_by": ["alertname"],
-            "group_wait": "15s",
+            "group_wait": f"{GROUP_WAIT}s",
             "group_interval": "5m",
             "repeat_interval": "12h",
             "routes": [{"matchers": ['severity="critical"'], "receiver": _RECEIVER, "repeat_interval": "1h"}],

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -18,6 +19,7 @@ import requests
 from tests.e2e.lakehouse import Lakehouse
 from tests.kafka import dies_with_us
 from tests.streams import wait_until
+from tidemark.alertmanager_server import GROUP_WAIT
 from tidemark.prometheus_api import firing
 from tidemark.settings import ROOT
 from tidemark.supervisor import Supervisor
@@ -28,6 +30,7 @@ COPIES = ("fragile_rides", "recreated_rides", "held_rides", "doubled_rides")
 FRAGILE = 'pattern: "(a|b)*", description: Who rides.'  # overflows Java's stack on a long text
 
 _DISK = "4g"
+_SENDS_WITHIN = 5.0  # seconds, when it is time to
 _LOOK_SECONDS = 1.0  # between two questions to Prometheus, whoever asks
 _FOR_EVER = "9000s"
 
@@ -120,10 +123,15 @@ class Watched(Lakehouse):
         return any(each.is_one_of(name, labels) for each in self.firing())
 
     def sent(self, name: str, labels: Labels) -> list[bool]:
-        """Give for each such alert that Alertmanager has whether another one keeps it quiet."""
+        """Give for each such alert that Alertmanager has had for long enough to send whether another keeps it quiet."""
         url = f"http://{self.settings.host}:{self.settings.alertmanager_port}/api/v2/alerts"
         told = requests.get(url, params={"filter": f'alertname="{name}"'}, timeout=10).json()
-        return [bool(each["status"]["inhibitedBy"]) for each in told if labels.items() <= each["labels"].items()]
+        due = datetime.now(UTC) - timedelta(seconds=GROUP_WAIT + _SENDS_WITHIN)
+        return [
+            bool(each["status"]["inhibitedBy"])
+            for each in told
+            if labels.items() <= each["labels"].items() and datetime.fromisoformat(each["startsAt"]) < due
+        ]
 
     def fired_within(self, seconds: float) -> set[str]:
         """Name every alert that fired at any time within the last seconds, with its labels."""

@@ -59,6 +59,13 @@ def test_what_is_no_message_is_not_kept(settings: Settings, body: str, kind: str
     assert not alert_log.log_file(settings).exists()
 
 
+def test_what_a_full_disk_does_not_take_is_to_be_sent_again(settings: Settings) -> None:
+    file = alert_log.log_file(settings)
+    file.symlink_to("/dev/full")
+    assert posted(settings, '{"status": "firing"}') == 507
+    file.unlink()
+
+
 def test_old_messages_make_room(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alert_log, "_FILE_BYTES", 100)
     own = settings.home / "own.jsonl"
