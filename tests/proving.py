@@ -25,7 +25,7 @@ from tidemark.kafka_records import UNREADABLE, headers_of
 from tidemark.ledger import Label, Ranges
 from tidemark.record_hash import HEADERS
 from tidemark.settings import ROOT, Settings
-from tidemark.topics import Topics
+from tidemark.topics import Bounds, Topics
 
 Row = dict[str, Any]
 Change = Callable[[list[Row]], list[Row]]
@@ -163,7 +163,7 @@ def send_with_header(broker: Broker, topic: str, name: bytes) -> None:
 
 
 def transaction(broker: Broker, topic: str, count: int, commit: bool | None) -> Producer:
-    """Send records in one transaction; None leaves it open."""
+    """Send records in one transaction and wait until its marker is in the topic; None leaves it open."""
     sender = producer(broker, transactional_id=f"{topic}-{commit}")
     sender.init_transactions(20)
     sender.begin_transaction()
@@ -173,7 +173,13 @@ def transaction(broker: Broker, topic: str, count: int, commit: bool | None) -> 
     if commit is not None:
         end = sender.commit_transaction if commit else sender.abort_transaction
         end(20)
+        topics = Topics(broker.bootstrap)
+        eventually(lambda: _is_decided(topics.bounds(topic)[0]))  # Kafka answers before it writes the marker
     return sender
+
+
+def _is_decided(bounds: Bounds) -> bool:
+    return bounds.last_stable == bounds.high
 
 
 def read_topic(broker: Broker, topic: str, starts: dict[int, int], isolation: str = "read_committed") -> list[Row]:
