@@ -1,6 +1,6 @@
 """Leaves unloaded, until something uses them, modules that Great Expectations imports and no suite of ours uses.
 
-They are a third of the time in which a gate starts. Python's own `LazyLoader` loads a module at its first attribute.
+They are three tenths of what a gate takes to load. Python's own `LazyLoader` loads a module at its first attribute.
 """
 
 import sys
