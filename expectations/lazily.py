@@ -23,5 +23,4 @@ class _Lazily(MetaPathFinder):
 
 def leave_unloaded() -> None:
     """Have the modules wait for their first use; call it before Great Expectations is imported."""
-    if not any(isinstance(finder, _Lazily) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Lazily())
+    sys.meta_path.insert(0, _Lazily())
