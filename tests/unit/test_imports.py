@@ -12,7 +12,7 @@ import pytest
 from importlinter import api
 
 import tidemark.cli
-from expectations.lazily import UNUSED
+from expectations import UNUSED
 from tidemark.settings import ROOT
 
 pytestmark = pytest.mark.unit
@@ -100,11 +100,21 @@ def test_neither_the_library_nor_the_command_line_loads_an_engine() -> None:
     assert packages & (ENGINES | {"streaming", "expectations", "py4j"}) == set()
 
 
-def test_no_command_waits_for_pandas() -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "tidemark", "--help"]
+@pytest.mark.parametrize("module", ["tidemark", "streaming.batch.reconcile", "streaming.batch.maintain"])
+def test_no_command_and_no_job_waits_for_pandas(module: str) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", module, "--help"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stderr
     packages = {line.rpartition("|")[2].strip() for line in told.splitlines()}
     assert "pyarrow.dataset" in packages and "pandas.core" not in packages
+
+
+def test_who_needs_pandas_has_it_although_pyarrow_was_loaded_without() -> None:
+    script = "import sys, streaming.batch; print('pandas' in sys.modules)"
+    frame = "import pyarrow; print(pyarrow.table({'a': [7]}).to_pandas().a[0])"
+    result = subprocess.run(
+        [sys.executable, "-c", f"{script}; {frame}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "False\n7\n"
 
 
 def test_a_gate_loads_what_no_suite_uses_only_when_it_is_used() -> None:

@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import MetaPathFinder
 
 import typer
 
 from tidemark.errors import TidemarkError
+from tidemark.lazily import without_pandas
 
 # Only the group that is asked for is loaded: what all of them need takes longer than most commands.
 GROUPS = {
@@ -44,19 +44,11 @@ def command_line(words: Sequence[str] = ()) -> typer.Typer:
     return app
 
 
-class _NoPandas(MetaPathFinder):
-    """Have pyarrow find no pandas: it would load it for a second of each command, and no command has a use for it."""
-
-    def find_spec(self, fullname: str, *_: object) -> None:
-        if fullname == "pandas":
-            raise ModuleNotFoundError("tidemark's own process has no pandas", name=fullname)
-
-
 def main() -> None:
     """Run the command line; an error that a person is meant to read is printed without a traceback."""
-    sys.meta_path.insert(0, _NoPandas())
     try:
-        command_line(sys.argv[1:])()
+        with without_pandas():
+            command_line(sys.argv[1:])()
     except TidemarkError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
