@@ -67,7 +67,8 @@ class Story:
     moved: dict[str, str]  # what becomes of each model then
     made_anew: str  # the operation of the last commit to a model that had been made otherwise
     left_alone: bool  # a model that was selected, and has no news
-    run: set[str]  # of nodes, by that build
+    run_of_sql: set[str]  # kinds of nodes, by that build
+    run_of_data: set[str]  # by one in which no model was made otherwise
     served: list[tuple[Any, ...]]
     key: str  # of the tokens
     written_with_key: list[str]  # files of dbt, Spark and Delta that have it
@@ -95,18 +96,18 @@ def played(warehouse: Warehouse, lake: Lake) -> Story:
     moved = _actions(warehouse.settings)
     logs = _versions(lake, "silver")["silver/stg_logs"]
     warehouse.build_changed("build", *NO_OVERLAP, "--select", "stg_rides", "fct_rides_hourly", "stg_logs")
-    run = _kinds_run(warehouse.settings)
+    run_of_sql = _kinds_run(warehouse.settings)
     made_anew = DeltaTable(lake.root / "gold" / "fct_rides_hourly").history(1)[0]["operation"]
     adopted, left_alone = lake.tables(MODELS), _versions(lake, "silver")["silver/stg_logs"] == logs
     _damage(lake)
     damaged = lake.tables(MODELS)
-    warehouse.build("run", *NO_OVERLAP, *FIRST_OF_JANUARY, "--select", *DAMAGED)
-    backfilled = lake.tables(MODELS)
+    warehouse.build_changed("build", *NO_OVERLAP, *FIRST_OF_JANUARY, "--select", *DAMAGED)
+    backfilled, run_of_data = lake.tables(MODELS), _kinds_run(warehouse.settings)
     served = warehouse.sql("select subject, serving, measure from gold.combined_metrics where metric = 'ride_events'")
     key = token_key(warehouse.settings)
     return Story(
         *(refused, left_behind, statuses, first, quarantined, killed, second, idle, again, rewritten, refreshed),
-        *(damaged, backfilled, adopted, moved, made_anew, left_alone, run, served),
+        *(damaged, backfilled, adopted, moved, made_anew, left_alone, run_of_sql, run_of_data, served),
         *(key, _files_with(key, warehouse.settings)),
     )
 

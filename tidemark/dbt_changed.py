@@ -17,12 +17,14 @@ _ALWAYS = ("--full-refresh", "--event-time-start")  # who asks for all of it, or
 _SELECT = ("--select", "-s", "--models", "-m")
 _BUILD = "TIDEMARK_BUILD"
 _OWN = "DBT_ENV_CUSTOM_ENV_"  # dbt copies such a variable into what it says of its results
-# A unit test judges SQL by rows of its own: new data tells it nothing. Who wants them here, too, sets this otherwise.
-_LEFT_OUT = {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"}
+# A unit test judges SQL by rows of its own: new data tells it nothing. Who wants them all the same sets it otherwise.
+_NO_UNIT_TESTS = {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test"}
 
 
 def build_changed(settings: Settings, line: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run dbt without unit tests and the models that have no news, record what it built, and give its exit code.
+    """Run dbt without the models that have no news, record what it built, and give its exit code.
+
+    Unit tests are run where the SQL of a model has changed.
 
     Args:
         line: the command, dbt's program first.
@@ -38,10 +40,11 @@ def build_changed(settings: Settings, line: Sequence[str], environment: Mapping[
     for each in decided:
         print(told(each, as_json="json" in line), flush=True)
     build = str(uuid.uuid4())
-    own = {f"{_OWN}{_BUILD}": build, REFRESHED: " ".join(_names(decided, "refresh"))}
+    changed = _names(decided, "refresh")
+    own = {f"{_OWN}{_BUILD}": build, REFRESHED: " ".join(changed)}
     skipped = _names(decided, "skip")
     words = [*line, *(["--exclude", *skipped] if skipped else [])]
-    started = subprocess.run(words, env={**_LEFT_OUT, **environment, **own}, check=False)
+    started = subprocess.run(words, env={**({} if changed else _NO_UNIT_TESTS), **environment, **own}, check=False)
     done = built(Path(environment["DBT_TARGET_PATH"]) / "run_results.json", build)
     keep_builds(settings, [each for each in decided if each.model.unique_id in done])
     return started.returncode

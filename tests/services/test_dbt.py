@@ -206,9 +206,10 @@ def test_only_models_with_news_are_built(story: Story) -> None:
     assert story.left_alone
 
 
-def test_a_build_of_what_has_news_tests_data_and_not_sql(story: Story) -> None:
-    assert {"model", "test"} <= story.run
-    assert "unit_test" not in story.run
+def test_a_build_tests_data_and_the_sql_that_has_changed(story: Story) -> None:
+    assert {"model", "test", "unit_test"} <= story.run_of_sql
+    assert {"model", "test"} <= story.run_of_data
+    assert "unit_test" not in story.run_of_data
 
 
 def test_a_model_that_was_made_otherwise_is_made_anew_from_its_first_row(story: Story) -> None:

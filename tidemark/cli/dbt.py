@@ -21,7 +21,11 @@ def register(app: typer.Typer) -> None:
 def run_dbt(
     context: typer.Context,
     changed: Annotated[
-        bool, typer.Option("--changed", help="Leave out unit tests, and models whose inputs have no news.")
+        bool,
+        typer.Option(
+            "--changed",
+            help="Leave out models whose inputs have no news; unit tests too, if no model is made otherwise.",
+        ),
     ] = False,
 ) -> None:
     """Run dbt on the warehouse: `tidemark dbt build`, `tidemark dbt test --select silver`, …"""
