@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from tests.exposition import scraped
 from tests.kafka import own_ports
 from tidemark.contracts import read_contracts
 from tidemark.errors import TidemarkError
@@ -98,7 +99,22 @@ class Lakehouse:
 
     def checkpoint_bytes(self) -> int:
         """Sum up what all checkpoints take."""
-        return size_of(self.settings.home / "checkpoints")
+        return size_of(self._checkpoints)
+
+    def checkpoint_files(self) -> int:
+        """Count the files of all checkpoints."""
+        return sum(len(names) for _, _, names in os.walk(self._checkpoints))
+
+    def state_rows(self) -> float | None:
+        """Sum up what all streams remember; None while they do not answer."""
+        try:
+            return sum(scraped(self.settings.streams_port).by_label("stream_state_rows", "stream").values())
+        except AssertionError:
+            return None
+
+    @property
+    def _checkpoints(self) -> Path:
+        return self.settings.home / "checkpoints"
 
 
 @contextmanager

@@ -66,8 +66,9 @@ _STREAMS = {
     "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": "true",
     "spark.sql.streaming.stateStore.rocksdb.boundedMemoryUsage": "true",
     "spark.sql.streaming.numRecentProgressUpdates": "10",
-    # Which a restart may go back to, and needs one of: Spark's own hundred keep all state of half an hour.
-    "spark.sql.streaming.minBatchesToRetain": "20",
+    # Which a restart may go back to, and needs one of: Spark's own hundred keep all state of half an hour. A snapshot
+    # comes every ten, so that twenty are there at most.
+    "spark.sql.streaming.minBatchesToRetain": "10",
     "spark.sql.streaming.pollingDelay": "100ms",
     # A query that does not end holds up no end of all: half a minute after its last micro-batch the process is gone.
     "spark.sql.streaming.stopTimeout": "20s",
