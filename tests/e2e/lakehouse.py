@@ -29,6 +29,7 @@ CONTRACTS = ("ride_events", "sales_events")  # those that silver and gold are ma
 
 _BEAT = timedelta(seconds=5)  # at least, between two of a scheduler
 _ENDED = ("success", "failed")
+_WORKER = "airflow worker -- LocalExecutor"  # the title of its process
 
 
 class Lakehouse:
@@ -61,6 +62,16 @@ class Lakehouse:
         """Kill a service's process, as a machine that has no memory left does; its supervisor starts it again."""
         (pid,) = (each["pid"] for each in self.status()["services"] if each["name"] == service)
         os.kill(pid, signal.SIGKILL)
+
+    def kill_worker(self, *words: str) -> bool:
+        """Kill the worker of Airflow that runs a command of ours, by its words; tell whether there was one."""
+        for each in psutil.process_iter(["cmdline"]):
+            if set(words) <= set(each.info["cmdline"] or ()) and self._is_ours(each):
+                for above in each.parents():
+                    if _WORKER in " ".join(above.cmdline()):
+                        above.kill()
+                        return True
+        return False
 
     def wait(self, dag: str, run: str, see: Callable[[dict[str, str]], None]) -> str:
         """Follow a run to its end through a server that may be away for a while, and give its state."""
