@@ -1,10 +1,7 @@
-"""Measure what upkeep costs as a table grows. `python -m benchmarks.upkeep`
+"""Measure what a day's reconcile costs as the table around it is larger. `python -m benchmarks.upkeep`
 
-Reconcile, for each size: a topic with so many old records and one day of new ones, its bronze table, proven before that
-day came. Then the day is reconciled several times, each in a process of its own; quote the medians.
-
-Compaction: the first of these tables grows by a hundred small files at a time, and each time what is crowded is
-compacted; at last the day is, as on the morning after it.
+For each size: a topic with so many old records and one day of new ones, its bronze table, proven before that day came.
+Then the day is reconciled several times, each in a process of its own; quote the medians.
 """
 
 import argparse
@@ -18,26 +15,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-from pyspark.sql import SparkSession
-
 from benchmarks.load import fill
 from benchmarks.report import page
-from streaming.batch.compact import CROWDED_FILES, days
 from streaming.session import streams_session
 from streaming.streams.bronze import BronzeStream
 from tests.kafka import Broker, running_broker
 from tests.streams import land
-from tidemark.bronze import INGEST_DATE
 from tidemark.contracts import Contract, read_contract
-from tidemark.ledger import Ledger
-from tidemark.names import quoted
 from tidemark.services import settings_environment
 from tidemark.settings import ROOT, Settings
 from tidemark.topics import Topics
 
 PARTITIONS = 2
-FILES = CROWDED_FILES + 1
-GROWN = 10  # times
 
 
 class Table:
@@ -83,38 +72,13 @@ def main() -> None:
                         table.run("tidemark", "prove", table.contract.id)
                 lines.append(_line(size, [_reconciled(table) for _ in range(arguments.passes)]))
                 print(lines[-1], flush=True)
-                if size == arguments.sizes[0]:
-                    compaction = _compacted(table, spark)
-                    print(compaction, flush=True)
-    lines += ["", compaction]
-    title = f"Reconcile of a day with {arguments.records:,} new records, and compaction of a growing one"
+    title = f"Reconcile of a day with {arguments.records:,} new records"
     page(ROOT / "benchmarks" / "upkeep.md", title, "python -m benchmarks.upkeep", lines)
 
 
 def _reconciled(table: Table) -> tuple[float, float]:
     day = datetime.now(UTC).date().isoformat()
     return table.run("tidemark", "reconcile", table.contract.id, "--date", day)
-
-
-def _compacted(table: Table, spark: SparkSession) -> str:
-    """Have the day grow and be compacted, and say how often a byte was written again."""
-    path, day = table.settings.table("bronze", table.contract.id), datetime.now(UTC).date()
-    ledger = Ledger(path)
-    since = ledger.latest_version() + 1
-    before = days(path)[day]
-    rows = spark.read.format("delta").load(path).where(f"{quoted(INGEST_DATE)} = DATE'{day}'").persist()
-    for _ in range(GROWN):
-        rows.repartition(FILES).write.format("delta").mode("append").save(path)
-        table.run("tidemark", "compact", table.contract.id)
-    table.run("tidemark", "compact", table.contract.id, "--date", str(day))
-    rows.unpersist()
-    after, commits = days(path)[day], list(ledger.commits(since))
-    new = sum(int(each.metrics["numOutputBytes"]) for each in commits if each.operation == "WRITE")
-    again = sum(int(each.metrics["numAddedBytes"]) for each in commits if each.operation == "OPTIMIZE")
-    return (
-        f"Compaction of a day that grew from {before.bytes / 1e6:.1f} to {after.bytes / 1e6:.1f} MB by files of "
-        f"{new / GROWN / FILES / 1e3:.0f} kB: {again / new:.2f} bytes rewritten per new byte, then {after.files} files."
-    )
 
 
 def _line(size: int, passes: Sequence[tuple[float, float]]) -> str:
