@@ -67,7 +67,7 @@ _STREAMS = {
     "spark.sql.streaming.stateStore.rocksdb.boundedMemoryUsage": "true",
     "spark.sql.streaming.numRecentProgressUpdates": "10",
     # Which a restart may go back to, and needs one of: Spark's own hundred keep all state of half an hour. A snapshot
-    # comes every ten, so that twenty are there at most.
+    # comes every ten, and what follows the oldest that is needed stays: some twenty.
     "spark.sql.streaming.minBatchesToRetain": "10",
     "spark.sql.streaming.pollingDelay": "100ms",
     # A query that does not end holds up no end of all: half a minute after its last micro-batch the process is gone.

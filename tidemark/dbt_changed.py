@@ -35,16 +35,16 @@ def build_changed(settings: Settings, line: Sequence[str], environment: Mapping[
     """
     chosen = selected(project_models(settings), line)
     decided = decisions(settings, chosen)
+    unneeded = {} if _names(decided, "refresh") else _NO_UNIT_TESTS
     if any(flag in line for flag in _ALWAYS):
         decided = [Decision(each.model, "build", "it was asked for", each.inputs) for each in decided]
     for each in decided:
         print(told(each, as_json="json" in line), flush=True)
     build = str(uuid.uuid4())
-    changed = _names(decided, "refresh")
-    own = {f"{_OWN}{_BUILD}": build, REFRESHED: " ".join(changed)}
+    own = {f"{_OWN}{_BUILD}": build, REFRESHED: " ".join(_names(decided, "refresh"))}
     skipped = _names(decided, "skip")
     words = [*line, *(["--exclude", *skipped] if skipped else [])]
-    started = subprocess.run(words, env={**({} if changed else _NO_UNIT_TESTS), **environment, **own}, check=False)
+    started = subprocess.run(words, env={**unneeded, **environment, **own}, check=False)
     done = built(Path(environment["DBT_TARGET_PATH"]) / "run_results.json", build)
     keep_builds(settings, [each for each in decided if each.model.unique_id in done])
     return started.returncode

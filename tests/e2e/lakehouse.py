@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -63,14 +63,11 @@ class Lakehouse:
         (pid,) = (each["pid"] for each in self.status()["services"] if each["name"] == service)
         os.kill(pid, signal.SIGKILL)
 
-    def kill_worker(self, *words: str) -> bool:
-        """Kill the worker of Airflow that runs a command of ours, by its words; tell whether there was one."""
-        for each in psutil.process_iter(["cmdline"]):
-            if set(words) <= set(each.info["cmdline"] or ()) and self._is_ours(each):
-                for above in each.parents():
-                    if _WORKER in " ".join(above.cmdline()):
-                        above.kill()
-                        return True
+    def kill_worker(self, job: str, contract: str) -> bool:
+        """Kill the worker of Airflow that runs a job about a contract; tell whether there was one."""
+        for worker in self._workers(job, contract):
+            worker.kill()
+            return True
         return False
 
     def wait(self, dag: str, run: str, see: Callable[[dict[str, str]], None]) -> str:
@@ -146,6 +143,14 @@ class Lakehouse:
     def _landed(self, name: str) -> int:
         newest = Ledger(self.table(name)).newest_ingest()
         return sum(ends(newest.label.ranges).values()) if newest and newest.label else 0
+
+    def _workers(self, job: str, contract: str) -> Iterator[psutil.Process]:
+        """Find the worker above a process of a job: the command line, or what it has become."""
+        for each in psutil.process_iter(["cmdline"]):
+            words = each.info["cmdline"] or ()
+            if contract in words and {job, f"streaming.batch.{job}"} & set(words) and self._is_ours(each):
+                with suppress(psutil.NoSuchProcess):  # it has just ended
+                    yield from (above for above in each.parents() if _WORKER in " ".join(above.cmdline()))
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
