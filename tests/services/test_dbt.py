@@ -68,6 +68,11 @@ def unordered(rows: Iterable[Row]) -> set[str]:
     return {json.dumps(row, default=lambda value: str(value).rstrip("0").rstrip("."), sort_keys=True) for row in rows}
 
 
+def test_hive_finds_its_functions_which_the_end_of_a_session_may_need(warehouse: Warehouse) -> None:
+    registry = "org.apache.hadoop.hive.ql.exec.FunctionRegistry"
+    assert warehouse.sql(f"select java_method('java.lang.Class', 'forName', '{registry}')") == [(f"class {registry}",)]
+
+
 def test_a_model_whose_source_is_not_there_says_what_makes_it(story: Story) -> None:
     said = story.refused
     assert "bronze.ride_events: there is no table yet; it is made by: make stream-up" in said
