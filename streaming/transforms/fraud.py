@@ -30,16 +30,16 @@ def fraud_alerts(payments: DataFrame) -> DataFrame:
     window = F.window("event_time", f"{LONGEST_WINDOW_MINUTES} minutes", f"{LOOK_BACK_MINUTES} minutes")
     # A set: a payment that was sent twice is one.
     cards = payments.groupBy("card_id", window).agg(F.collect_set(_payment()).alias("payments"))
-    newest = F.slice(F.array_sort("payments"), -_JUDGED, _JUDGED)
+    newest = F.slice(F.sort_array("payments"), -_JUDGED, _JUDGED)
     known = cards.where(F.size("payments") > 1).select(
         "card_id",
-        F.when(F.size("payments") > _JUDGED, newest).otherwise(F.array_sort("payments")).alias("payments"),
+        F.when(F.size("payments") > _JUDGED, newest).otherwise(F.sort_array("payments")).alias("payments"),
         (F.unix_micros("window.end") - LOOK_BACK_MINUTES * 60 * _MICROS).alias("judged_from"),
     )
-    found = F.transform("payments", lambda payment: _alerts(payment, F.col("payments")))
-    alerts = known.select("card_id", "judged_from", F.explode(F.array_compact(F.flatten(found))).alias("alert"))
-    judged = alerts.where(F.col("alert.at") >= F.col("judged_from"))
-    return judged.select(
+    # Worked out once for a card, as it is read twice below: what Spark reads once, it works out for each payment.
+    placed = known.withColumn("home", _home(F.col("payments"))).withColumn("away", _away())
+    alerts = placed.select("card_id", F.explode(F.array_compact(F.concat(_too_often(), _too_far()))).alias("alert"))
+    return alerts.select(
         F.col("alert.payment_id"),
         F.col("alert.rule"),
         F.col("card_id"),
@@ -57,16 +57,55 @@ def _payment() -> Column:
     return F.struct(F.unix_micros("event_time").alias("at"), "payment_id", "customer_id", "country")
 
 
-def _alerts(payment: Column, payments: Column) -> Column:
-    """Give a payment's alert of each rule; null where it keeps the rule."""
-    recent = F.filter(payments, lambda other: _is_within(other, payment, VELOCITY_MINUTES))
-    abroad = F.filter(payments, lambda other: _is_trip(other, payment))
-    trips = F.transform(abroad, lambda other: _trip(other, payment))
-    fastest = F.array_max(F.filter(trips, lambda trip: trip["speed_kmh"] > TRAVEL_KMH))  # null: not far
-    none = F.lit(None)
-    often = _alert(payment, VELOCITY, F.size(recent), none, none)
-    far = _alert(payment, TRAVEL, none, fastest["country"], fastest["speed_kmh"])
-    return F.array(F.when(F.size(recent) >= VELOCITY_PAYMENTS, often), F.when(fastest.isNotNull(), far))
+def _home(payments: Column) -> Column:
+    """Give the country of most of a card's payments, if most are in one."""
+    countries = F.sort_array(payments["country"])
+    return F.coalesce(F.get(countries, F.floor(F.size(countries) / 2).cast("int")), F.lit(""))
+
+
+def _away() -> Column:
+    return F.filter("payments", lambda payment: payment["country"] != F.col("home"))
+
+
+def _is_judged(payment: Column) -> Column:
+    return payment["at"] >= F.col("judged_from")
+
+
+def _too_often() -> Column:
+    """Give the alerts of velocity.
+
+    Only of few payments are the earlier ones counted: those which the fourth before is near, in the order of time. Of
+    several at once only the last has them all before it, so the others are counted for too.
+    """
+    payments = F.col("payments")
+
+    def may_be(payment: Column, index: Column) -> Column:
+        fourth_before = F.get(payments, index - (VELOCITY_PAYMENTS - 1))
+        is_near = F.coalesce(_is_within(fourth_before, payment, VELOCITY_MINUTES), F.lit(False))
+        return _is_judged(payment) & (is_near | (F.get(payments, index + 1)["at"] == payment["at"]))
+
+    def alert(payment: Column) -> Column:
+        count = F.size(F.filter(payments, lambda other: _is_within(other, payment, VELOCITY_MINUTES)))
+        none = F.lit(None)
+        return F.when(count >= VELOCITY_PAYMENTS, _alert(payment, VELOCITY, count, none, none))
+
+    return F.transform(F.filter(payments, may_be), alert)
+
+
+def _too_far() -> Column:
+    """Give the alerts of impossible travel: a payment at home is compared with those that are not."""
+    payments, away = F.col("payments"), F.col("away")
+
+    def alert(payment: Column) -> Column:
+        others = F.when(payment["country"] == F.col("home"), away).otherwise(payments)
+        abroad = F.filter(others, lambda other: _is_trip(other, payment))
+        trips = F.transform(abroad, lambda other: _trip(other, payment))
+        fastest = F.array_max(F.filter(trips, lambda trip: trip["speed_kmh"] > TRAVEL_KMH))  # null: not far
+        far = _alert(payment, TRAVEL, F.lit(None), fastest["country"], fastest["speed_kmh"])
+        return F.when(fastest.isNotNull(), far)
+
+    suspects = F.filter(payments, lambda payment: _is_judged(payment) & (F.size(away) > 0))
+    return F.transform(suspects, alert)
 
 
 def _alert(payment: Column, rule: str, count: Column, country: Column, speed: Column) -> Column:

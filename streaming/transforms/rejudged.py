@@ -68,4 +68,4 @@ def rejudged(
 
 def is_judged_otherwise() -> Column:
     """Tell whether a row is judged otherwise than it was."""
-    return F.array_sort(bronze.ERRORS) != F.array_sort(REASONS_BEFORE)
+    return F.sort_array(bronze.ERRORS) != F.sort_array(REASONS_BEFORE)

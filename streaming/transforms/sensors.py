@@ -31,7 +31,7 @@ def sensor_minutes(readings: DataFrame) -> DataFrame:
         F.count(old).alias("count_baseline"),
         F.sum(old).cast("double").alias("total"),
         F.sum(old * old).cast("double").alias("squares"),
-        F.array_sort(F.collect_set(new)).alias("readings"),
+        F.sort_array(F.collect_set(new)).alias("readings"),
     )
     return known.where(F.size("readings") > 0).select(
         "sensor_id",

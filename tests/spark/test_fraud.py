@@ -41,7 +41,9 @@ def test_edges_of_both_rules(spark: SparkSession) -> None:
     late = [payment(10 + number, "c2", "DE", seconds=74.75 * number) for number in range(5)]
     trip = [payment(20, "c3", "DE", hours=0), payment(21, "c3", "AU", hours=6), payment(22, "c4", "US", hours=1)]
     soon = [payment(30, "c5", "DE", hours=0), payment(31, "c5", "AU", hours=5.99), payment(32, "c5", "AU", hours=6.5)]
-    assert alerts(spark, [*five, *late, *trip, *soon]) == {
+    at_once = [payment(40 + number, "c6", "DE", seconds=0 if number < 2 else 60) for number in range(5)]
+    assert alerts(spark, [*five, *late, *trip, *soon, *at_once]) == {
         ("p14", "velocity", 5, None, None),
+        *((f"p{number}", "velocity", 5, None, None) for number in (42, 43, 44)),
         ("p31", "impossible_travel", None, "DE", 2446),
     }
