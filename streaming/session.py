@@ -36,6 +36,9 @@ _SHARED = {
     # Plans are described for a page that nobody serves: in the short way.
     "spark.sql.ui.explainMode": "simple",
     "spark.sql.shuffle.partitions": "2",
+    # Generated classes: with the default of 100 each micro-batch of many streams compiles its own anew, and each
+    # increment of many models.
+    "spark.sql.codegen.cache.maxEntries": "2000",
     # Of a key that stands twice in a document the last value counts, for both JSON parsers.
     "spark.sql.variant.allowDuplicateKeys": "true",
     # A task's stack that overflows, at a record that can't be read, is that record's failure and not the driver's end.
@@ -56,8 +59,6 @@ _SHARED = {
 
 _STREAMS = {
     "spark.scheduler.mode": "FAIR",
-    # Of all streams' generated classes: with the default of 100 each micro-batch of many streams compiles its own anew.
-    "spark.sql.codegen.cache.maxEntries": "2000",
     "spark.sql.streaming.stateStore.providerClass": (
         "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
     ),
