@@ -88,6 +88,7 @@ def played(warehouse: Warehouse, lake: Lake) -> Story:
     warehouse.build_changed("run", *NO_OVERLAP)
     second, idle = lake.tables(MODELS), _actions(warehouse.settings)
     warehouse.build("run", "--select", *(model.split("/")[1] for model in ONE_OF_EACH_KIND))
+    warehouse.build("run", *NO_OVERLAP, "--select", *BY_TIME, *BY_KEY)
     again, rewritten = lake.tables(MODELS), {model: lake.written(model) for model in ONE_OF_EACH_KIND}
     warehouse.build("run", "--full-refresh")
     refreshed = lake.tables(MODELS)

@@ -21,7 +21,7 @@
     {%- set versions = versions_since_last_build(relation) -%}
     {%- set asked = days_asked_for() -%}
     {%- if versions is none -%}{{ return('true') }}{%- endif -%}
-    {%- set touched = ['false'] -%}
+    {%- set touched = [] -%}
     {%- set longest = 2000 -%}
     {%- if versions -%}
         {#- In one query with the table itself, Spark takes the one for the other (it reuses the exchange): so apart. #}
@@ -41,7 +41,8 @@
         {%- do touched.append(key ~ ' in (select ' ~ key ~ ' from ' ~ relation ~ ' where '
             ~ on_days(column, asked) ~ ')') -%}
     {%- endif -%}
-    {{ return('(' ~ touched | join(' or ') ~ ')') }}
+    {#- `false` stands alone: Spark takes `t where (false)` for t under the name `where`, with one column named `false`. #}
+    {{ return('(' ~ touched | join(' or ') ~ ')' if touched else 'false') }}
 {%- endmacro %}
 
 
