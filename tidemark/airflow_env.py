@@ -110,6 +110,9 @@ def _options(settings: Settings) -> dict[str, object]:
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
         # So is what a scheduler that was killed had begun: the next one does not take it for its own before.
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 60,
+        # The end of a task that comes between two looks is seen at the next one, by default after five seconds. Where
+        # the task was only put aside meanwhile and is due again, the scheduler takes its end for a failure.
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
         "API__HOST": settings.host,
         "API__PORT": settings.airflow_port,
         "API__BASE_URL": url,
