@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import dropwhile, takewhile
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -14,6 +15,12 @@ _OF_VALUES = frozenset(("java.lang.RuntimeException", "java.lang.StackOverflowEr
 # These derive from RuntimeException too, and tell of Kafka, the disk and lost races.
 _OF_THE_WORLD = ("org.apache.kafka.", "org.apache.hadoop.", "org.apache.spark.sql.delta.", "io.delta.")
 _TRACE_LINES = 100  # of a stack that overflowed there are thousands
+
+_LINES = 5
+_TRACEBACK = "Traceback (most recent call last):"  # Python's
+_BEFORE = " terminated with exception: "  # Spark's: which query, by two ids that tell nobody anything
+_CAUSE = "Caused by: "  # Java's
+_BEHIND = ("\tat ", _CAUSE, "=== Streaming Query ===", "JVM stacktrace:", " SQLSTATE: ")
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,19 @@ def failure_of(spark: SparkSession, error: Exception) -> Failure | None:
     jvm: Any = spark._jvm
     trace = str(jvm.org.apache.spark.util.Utils.exceptionString(root)).splitlines()
     return Failure(_name(root), next(iter(trace), "")[:500], "\n".join(trace[:_TRACE_LINES]))
+
+
+def in_short(error: Exception) -> str:
+    """Say what an error is, in a few lines: Spark puts its own words and stacks around what was raised in Python.
+
+    The innermost cause is told too, where it is another: of a write that failed, what the disk said.
+    """
+    raised = str(error).rpartition(_TRACEBACK)[2].splitlines()
+    behind_frames = list(dropwhile(lambda line: not line or line.startswith("  "), raised))
+    said = takewhile(lambda line: not line.startswith(_BEHIND), behind_frames)
+    told = [line.rpartition(_BEFORE)[2] for line in said if line.strip()][:_LINES]
+    causes = [line for line in behind_frames if line.startswith(_CAUSE)]
+    return "\n".join(told + [each for each in causes[-1:] if each.removeprefix(_CAUSE) not in "\n".join(told)])
 
 
 def _causes(error: Exception) -> Iterator[Any]:

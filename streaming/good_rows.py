@@ -55,17 +55,20 @@ class GoodRows:
         rows = bronze_rows(records, self.contract, decoder, clock(), limit)
         return rows.where((F.size(bronze.ERRORS) == 0) & F.col(bronze.VALUE).isNotNull())
 
-    def learn(self, spark: SparkSession, error: Exception) -> None:
+    def learn(self, spark: SparkSession, error: Exception) -> bool:
         """Look up the schemas that the last micro-batch failed for, so that the next start knows them.
+
+        Returns:
+            Whether there were any.
 
         Raises:
             RegistryAway: the registry does not answer.
         """
         if self.contract.format != "avro" or not is_unresolved(error):
-            return
+            return False
         ranges = self._checkpoint.ranges(self._checkpoint.last_batch())
         records = topic_ranges(spark, self._settings, self.contract.topic, ranges)
-        self._writers.resolve(with_envelope(records))
+        return self._writers.resolve(with_envelope(records))
 
     @property
     def _writers(self) -> WriterLookup:

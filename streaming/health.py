@@ -74,6 +74,7 @@ def described(state: StreamState) -> dict[str, Any]:
         "state": state.state,
         "restarts": state.restarts,
         "last_error": state.last_error,
+        "failed_at": state.failed_at and state.failed_at.isoformat(),
         "warning": state.stream.warning,
         DROPPED_LATE: state.listener.late_rows,
     }

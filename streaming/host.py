@@ -5,11 +5,13 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol
 
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming import StreamingQuery
 
+from streaming.failures import in_short
 from streaming.listener import Listener
 from streaming.rules import RuleBreach
 
@@ -36,8 +38,8 @@ class Stream(Protocol):
     def start(self, spark: SparkSession) -> StreamingQuery:
         """Start the query."""
 
-    def failed(self, spark: SparkSession, error: Exception) -> None:
-        """Learn from a failure before the next start."""
+    def failed(self, spark: SparkSession, error: Exception) -> bool:
+        """Learn from a failure before the next start; tell whether that start has what this one failed for."""
 
 
 @dataclass
@@ -46,8 +48,9 @@ class StreamState:
 
     stream: Stream
     state: str = "starting"  # starting, running, waiting, refused, stopped
-    restarts: int = 0
+    restarts: int = 0  # after a failure
     last_error: str = ""
+    failed_at: datetime | None = None
     failures: int = 0
     query: StreamingQuery | None = None
     listener: Listener = field(init=False)
@@ -113,7 +116,6 @@ class StreamHost:
             was_healthy = time.monotonic() - began > _HEALTHY_SECONDS
             pause = self._first_pause if was_healthy else min(pause * 2, _LONGEST_PAUSE)
             self._stopping.wait(pause)
-            self.state.restarts += 1
 
     def _run_once(self) -> None:
         state = self.state
@@ -133,24 +135,30 @@ class StreamHost:
                 state.state = "stopped"
             else:
                 state.state = "waiting"
-                state.failures += 1
-                state.last_error = _first_lines(self._learned_from(error))
-                log.warning("%s: failed, starts again: %s", state.name, state.last_error)
+                self._waiting(error)
 
-    def _learned_from(self, error: Exception) -> Exception:
-        """Let the stream learn from its failure; give what stands in the way of the next start."""
+    def _waiting(self, error: Exception) -> None:
+        """Let the stream learn from its failure; what it knows from now on is none, and neither is the next start."""
         try:
-            self._stream.failed(self._spark, error)
+            if self._stream.failed(self._spark, error):
+                log.info("%s: starts again, with what it has learned", self.state.name)
+                return
         except Exception as reason:
-            return reason
-        return error
+            error = reason  # what stands in the way of the next start
+        self._failed(in_short(error))
+        self.state.restarts += 1
+        log.warning("%s: failed, starts again: %s", self.state.name, self.state.last_error)
 
     def _refused(self, breach: RuleBreach) -> None:
         self.state.state = "refused"
-        self.state.failures += 1
-        self.state.last_error = str(breach)
+        self._failed(str(breach))
         log.error("%s: stopped: %s", self.state.name, breach)
         self._owned.close()
+
+    def _failed(self, what: str) -> None:
+        self.state.failures += 1
+        self.state.last_error = what
+        self.state.failed_at = datetime.now(UTC)
 
 
 def _await_end(query: StreamingQuery, listener: Listener) -> None:
@@ -177,13 +185,9 @@ def _stop(query: StreamingQuery) -> None:
     try:
         query.stop()
     except Exception as error:
-        log.warning("%s: did not stop: %s", query.name, _first_lines(error))
+        log.warning("%s: did not stop: %s", query.name, in_short(error))
 
 
 def _finished_batch(query: StreamingQuery) -> int:
     progress = query.lastProgress
     return -1 if progress is None else int(progress["batchId"])
-
-
-def _first_lines(error: Exception) -> str:
-    return "\n".join(str(error).splitlines()[:5])

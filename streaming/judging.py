@@ -78,8 +78,7 @@ class AvroJudging:
         """
         if not is_unresolved(error):
             return False
-        self._lookup.resolve(prepared)
-        return True
+        return self._lookup.resolve(prepared)
 
 
 def judging_of(contract: Contract, settings: Settings) -> Judging:

@@ -44,7 +44,7 @@ class AtScrape(Collector):
 
     def _streams(self) -> Iterator[Metric]:
         states = GaugeMetricFamily("tidemark_stream_state", "1 for the state it is in.", labels=["stream", "state"])
-        restarts = CounterMetricFamily("tidemark_stream_restarts", "Starts after the first.", labels=_STREAM)
+        restarts = CounterMetricFamily("tidemark_stream_restarts", "Starts after a failure.", labels=_STREAM)
         failed = CounterMetricFamily(
             "tidemark_stream_failed_batches", "Queries that ended in an error.", labels=_STREAM
         )

@@ -123,10 +123,9 @@ class SpeedStream:
         writer = writer.trigger(processingTime=f"{self.trigger_seconds:g} seconds").foreachBatch(in_turn(self._write))
         return writer.option("checkpointLocation", str(self._checkpoint)).start()
 
-    def failed(self, spark: SparkSession, error: Exception) -> None:
-        """Learn from a failure before the next start."""
-        for source in self._sources:
-            source.learn(spark, error)
+    def failed(self, spark: SparkSession, error: Exception) -> bool:
+        """Look up the schemas that it failed for."""
+        return any([source.learn(spark, error) for source in self._sources])
 
     def _watched(self, spark: SparkSession, start: Mapping[str, str]) -> Iterator[DataFrame]:
         for source, minutes in zip(self._sources, self._layer.watermark_minutes, strict=True):

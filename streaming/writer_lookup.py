@@ -53,8 +53,11 @@ class WriterLookup:
         except (RegistryAway, SchemaRefused) as error:
             log.warning("%s: its schema is not registered: %s", self._contract.id, error)
 
-    def resolve(self, records: DataFrame) -> None:
+    def resolve(self, records: DataFrame) -> bool:
         """Look up every id in records, with the columns of bronze's envelope, that is not known yet.
+
+        Returns:
+            Whether there were any.
 
         Raises:
             RegistryAway: the registry does not answer.
@@ -64,6 +67,7 @@ class WriterLookup:
             self._look_up(schema_id)
         # To ask for many takes time: none may count as unresolved again before the records are read with all of them.
         self._absent |= {schema_id: time.monotonic() for schema_id in asked if schema_id in self._absent}
+        return bool(asked)
 
     def _look_up(self, schema_id: int) -> None:
         writer = self._registry.writer(self._contract, schema_id)

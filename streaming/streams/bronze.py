@@ -79,8 +79,9 @@ class BronzeStream:
         writer = writer.trigger(processingTime=f"{self.trigger_seconds:g} seconds")
         return writer.option("checkpointLocation", str(self._checkpoint.path)).start()
 
-    def failed(self, spark: SparkSession, error: Exception) -> None:
+    def failed(self, spark: SparkSession, error: Exception) -> bool:
         """There is nothing to learn: a micro-batch that fails for its schemas is tried again at once."""
+        return False
 
     def _write(self, judging: Judging, records: DataFrame, batch: int) -> None:
         label = self._label(batch, self._checkpoint.id(), self._checkpoint.ranges(batch))

@@ -51,9 +51,9 @@ class ChangeStream:
         writer = writer.trigger(processingTime=f"{self.trigger_seconds:g} seconds")
         return writer.option("checkpointLocation", str(self._settings.checkpoint(self.name))).start()
 
-    def failed(self, spark: SparkSession, error: Exception) -> None:
-        """Learn from a failure before the next start."""
-        self._rows.learn(spark, error)
+    def failed(self, spark: SparkSession, error: Exception) -> bool:
+        """Look up the schemas that it failed for."""
+        return self._rows.learn(spark, error)
 
     def _write(self, rows: DataFrame, batch: int) -> None:
         changes = changes_of(rows, self._contract).withColumn(UPDATED_AT, clock()).persist()

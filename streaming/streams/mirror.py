@@ -72,13 +72,14 @@ class MirrorStream:
         writer = writer.trigger(processingTime=f"{self.trigger_seconds:g} seconds")
         return writer.option("checkpointLocation", str(self._checkpoint.path)).start()
 
-    def failed(self, spark: SparkSession, error: Exception) -> None:
+    def failed(self, spark: SparkSession, error: Exception) -> bool:
         """Say what the query may have failed for: Spark says it below all of its own traces.
 
         Raises:
             TidemarkError: a topic is gone or has too few partitions.
         """
         self._check_sinks()
+        return False
 
     @property
     def _sinks(self) -> tuple[str, str]:

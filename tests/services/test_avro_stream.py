@@ -8,6 +8,8 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,19 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
+from deltalake import DeltaTable
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
 
 from streaming.health import serve_health
+from streaming.host import StreamHost
+from streaming.speed import SpeedStream
 from streaming.streams.bronze import BronzeStream
+from streaming.streams.fraud_alerts import FRAUD_ALERTS
 from streaming.streams.mirror import MirrorStream
 from tests.kafka import Broker, free_ports
 from tests.registry import RegistryServer, running_registry
-from tests.streams import Row, land, rows, send, settings_in
+from tests.streams import Row, land, rows, send, settings_in, wait_until
 from tests.warehouse import Warehouse
 from tidemark.avro_schemas import avro_schema
 from tidemark.contracts import Column, Contract, read_contract
@@ -153,6 +159,31 @@ def test_a_new_schema_is_read_without_a_restart(house: House) -> None:
     finally:
         query.stop()
     assert house.reasons() == {"first": [], "second": []}
+
+
+def test_a_stream_with_state_takes_a_new_schema_for_no_failure(house: House) -> None:
+    layer = replace(FRAUD_ALERTS, trigger_seconds=0)
+    newer = house.schema | {"fields": [*house.schema["fields"], {"name": "extra", "type": "string", "default": ""}]}
+    values = [house.written(house.schema, payment(f"p{number}")) for number in range(4)]
+    values += [[b"\x00" + (10**6).to_bytes(4, "big") + b"\x02"], house.written(newer, payment("p4", extra="x"))]
+    with ExitStack() as held:
+        host = StreamHost(SpeedStream(layer, {"card_payments": house.contract}, house.settings), house.spark, held)
+        held.callback(host.stop)
+        host.start()
+        for several in values:
+            house.send(several)
+            wait_until(lambda: host.state.query is not None and host.state.state == "running", 60, "it runs")
+        table = house.settings.table("speed", layer.name)
+        wait_until(lambda: velocities(table) == {("p4", 5)}, 60, "the fifth payment of a card within five minutes")
+    assert (host.state.restarts, host.state.failures, host.state.last_error) == (0, 0, "")
+
+
+def velocities(table: str) -> set[tuple[str, int]]:
+    """Give each payment that came too fast, and as the how manieth of its card."""
+    if not DeltaTable.is_deltatable(table):
+        return set()
+    found = DeltaTable(table).to_pyarrow_table().to_pylist()
+    return {(each["payment_id"], each["count_payments"]) for each in found if each["rule"] == "velocity"}
 
 
 def test_while_the_registry_is_away_known_schemas_go_on_and_no_good_record_is_quarantined(house: House) -> None:

@@ -71,8 +71,9 @@ def _looked(settings: Settings) -> tuple[list[ServiceStatus], list[dict[str, Any
 
 def _shown(settings: Settings) -> Group:
     services, streams = _looked(settings)
-    tables = [_services_table(services), *([_streams_table(streams, datetime.now(UTC))] if streams else [])]
-    return Group(*tables, *_wrong(streams))
+    at = datetime.now(UTC)
+    tables = [_services_table(services), *([_streams_table(streams, at)] if streams else [])]
+    return Group(*tables, *_wrong(streams, at))
 
 
 def _services_table(services: Sequence[ServiceStatus]) -> Table:
@@ -108,11 +109,16 @@ def _streams_table(streams: Sequence[Mapping[str, Any]], at: datetime) -> Table:
     return table
 
 
-def _wrong(streams: Sequence[Mapping[str, Any]]) -> list[Text]:
-    told = [(each["name"], each.get(name)) for each in streams for name in ("warning", "last_error")]
-    told += [(each["name"], f"restarts: {each['restarts']:,}") for each in streams if each.get("restarts")]
+def _wrong(streams: Sequence[Mapping[str, Any]], at: datetime) -> list[Text]:
+    told = [(each["name"], each.get("warning")) for each in streams]
+    told += [(each["name"], _failure(each, at)) for each in streams if each.get("last_error")]
     told += [(each["name"], f"dropped late: {each[DROPPED_LATE]:,}") for each in streams if each.get(DROPPED_LATE)]
     return [Text(f"{name}: {what}", "yellow") for name, what in told if what]
+
+
+def _failure(stream: Mapping[str, Any], at: datetime) -> str:
+    """Say when and why a stream failed last, and how often it was started again."""
+    return f"failed {_age(stream['failed_at'], at)} ago, restarts: {stream['restarts']:,}: {stream['last_error']}"
 
 
 def _coloured(state: str) -> Text:
