@@ -27,7 +27,7 @@ def judge_version(spark: SparkSession, settings: Settings, table: GatedTable, pi
     found = read(spark, settings, table, pin)
     placed = replace(table, key=(*table.key, *positions(table, found.present)))
     validated = validate(Project(settings), placed, found.rows, pin.version.version)
-    verdict = judge(declared, validated.results, table.personal)
+    verdict = judge(declared, validated.results, table.personal, may_be_empty=table.may_be_empty)
     verdict = with_queries(verdict, declared, settings, placed, pin, found.others)
     verdict = Verdict((*(defect(what, why) for what, why in pin.defects), *verdict.findings))
     seconds = time.monotonic() - started

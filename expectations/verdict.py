@@ -1,7 +1,8 @@
 """The verdict: what the checks that were declared and the results that came back amount to.
 
 Great Expectations alone passes an empty batch, a column of nothing but nulls, and whatever was not evaluated: here each
-of these fails. Nothing here knows Great Expectations; its results come in as their JSON.
+of these fails (of a table that may be empty the last two). Nothing here knows Great Expectations; its results come in
+as their JSON.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -75,33 +76,46 @@ class Verdict:
         return [finding for finding in self.findings if finding.verdict == outcome]
 
 
-def judge(declared: Sequence[Declared], results: Sequence[Result], personal: Collection[str] = ()) -> Verdict:
+def judge(
+    declared: Sequence[Declared],
+    results: Sequence[Result],
+    personal: Collection[str] = (),
+    *,
+    may_be_empty: bool = False,
+) -> Verdict:
     """Judge the results of a suite by what was declared.
 
     Args:
         results: `results` of Great Expectations' validation result, as JSON.
         personal: columns whose values are not shown.
+        may_be_empty: of no rows, all that was evaluated is met; else it proves nothing, and fails.
     """
+    counts = {_rows(result) for result in results} - {None}
+    is_met = may_be_empty and counts == {0}
     by_check: dict[str, list[Result]] = {}
     for result in results:
         by_check.setdefault(_check_of(result), []).append(result)
-    findings = [_finding(check, by_check.pop(check.check, []), personal) for check in declared]
+    findings = [_finding(check, by_check.pop(check.check, []), personal, is_met) for check in declared]
     findings += [defect(name or "?", "it was evaluated, but never declared") for name in by_check]
-    return Verdict((*_defects(declared, results), *findings))
+    empty = [defect("batch", "it is empty: there is not one row to judge")] if 0 in counts and not is_met else []
+    return Verdict((*_defects(declared), *empty, *findings))
 
 
-def _defects(declared: Sequence[Declared], results: Sequence[Result]) -> Iterable[Finding]:
-    """Find what is wrong with the validation as a whole."""
+def _defects(declared: Sequence[Declared]) -> Iterable[Finding]:
+    """Find what is wrong with the suite as a whole."""
     if not declared:
         yield defect("suite", "it declares no expectation, so it proves nothing")
     names = [check.check for check in declared]
     for doubled in sorted({name for name in names if names.count(name) > 1}):
         yield defect(doubled, "it is declared twice")
-    if any(_rows(result) == 0 for result in results):
-        yield defect("batch", "it is empty: there is not one row to judge")
 
 
-def _finding(check: Declared, results: Sequence[Result], personal: Collection[str]) -> Finding:
+def _finding(check: Declared, results: Sequence[Result], personal: Collection[str], is_met: bool) -> Finding:
+    """Say what became of a check.
+
+    Args:
+        is_met: whatever was evaluated, as there is no row.
+    """
     if len(results) != 1:
         return _as_found(check, "", "fail", f"it was evaluated {len(results)} times instead of once")
     result = results[0]
@@ -109,6 +123,8 @@ def _finding(check: Declared, results: Sequence[Result], personal: Collection[st
     if raised is not None:
         return _as_found(check, "", "fail", f"it raised: {raised}")
     observed = _observed(result.get("result") or {}, check.unit)
+    if is_met:
+        return _as_found(check, observed, "pass", "")
     if check.is_required and _is_all_null(result):
         return _as_found(check, observed, "fail", "every value of a required column is null")
     if result.get("success") is not True:

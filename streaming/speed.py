@@ -125,7 +125,8 @@ class SpeedStream:
 
     def failed(self, spark: SparkSession, error: Exception) -> bool:
         """Look up the schemas that it failed for."""
-        return any([source.learn(spark, error) for source in self._sources])
+        learned = [source.learn(spark, error) for source in self._sources]
+        return any(learned)
 
     def _watched(self, spark: SparkSession, start: Mapping[str, str]) -> Iterator[DataFrame]:
         for source, minutes in zip(self._sources, self._layer.watermark_minutes, strict=True):

@@ -19,10 +19,9 @@ STAGED: Mapping[str, str] = MappingProxyType(
     }
 )
 MODELS = PROJECT / "models"
-# Not fct_fraud_alerts: a gate fails an empty table, and that there are no alerts is good.
 GOLD = (
     *("fct_rides_hourly", "fct_product_sales_daily", "fct_rides", "fct_sessions", "fct_sensor_health"),
-    *("fct_service_errors", "dim_customers", "dim_products"),
+    *("fct_service_errors", "fct_fraud_alerts", "dim_customers", "dim_products"),
 )
 
 _SOURCE = re.compile(r"""source\(\s*['"]bronze['"]\s*,\s*['"](\w+)['"]\s*\)""")

@@ -53,10 +53,10 @@ def declaration_of(expectation: Expectation) -> Declared:
     return Declared.from_meta(expectation.meta or {})
 
 
-def suite_of(name: str, expectations: Iterable[Expectation]) -> ExpectationSuite:
-    """Make a suite: every table must have a row; what is declared twice is checked once, by the stricter severity."""
+def suite_of(name: str, expectations: Iterable[Expectation], *, may_be_empty: bool = False) -> ExpectationSuite:
+    """Make a suite: a table must have a row; what is declared twice is checked once, by the stricter severity."""
     by_check: dict[str, Expectation] = {}
-    for expectation in (at_least_one_row(), *expectations):
+    for expectation in (counted_rows() if may_be_empty else at_least_one_row(), *expectations):
         check = declaration_of(expectation).check
         earlier = by_check.get(check)
         if earlier is None or declaration_of(earlier).severity == "warn":
@@ -68,6 +68,11 @@ def at_least_one_row() -> Expectation:
     """Expect a row: of no rows, anything is true."""
     floor = ExpectTableRowCountToBeBetween(min_value=0, strict_min=True)
     return declared(floor, "row_count", (), "fail", bound="> 0")
+
+
+def counted_rows() -> Expectation:
+    """Expect any number of rows: it is known how many were judged."""
+    return declared(ExpectTableRowCountToBeBetween(min_value=0), "row_count", (), "fail", bound=">= 0")
 
 
 def not_null(column: str, severity: Severity, *, is_required: bool = True) -> Expectation:

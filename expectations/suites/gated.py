@@ -26,6 +26,7 @@ class GatedTable:
     surveys: tuple[Survey, ...] = ()  # numbers that the suite judges beside the rows
     contract: str = ""  # whose good rows these are; empty: of no contract alone
     contract_version: str = ""
+    may_be_empty: bool = False  # no row is as good as any; else an empty table proves nothing, and fails
     personal: frozenset[str] = frozenset()  # columns whose values no report shows
 
     @property

@@ -82,13 +82,14 @@ _TABLES = (
         by="product_id",
         first_at="first_sold_at",
     ),
-    # Alerts come when somebody cheats: neither their hours nor their number say anything.
+    # Alerts come when somebody cheats: neither their hours nor their number say anything, and no alerts are good.
     Sums(
         name="fct_fraud_alerts",
         source="silver.stg_payments",
         sums={"amount": _MONEY.format("amount")},
         least={"amount": 0},
         by="payment_id",
+        may_be_empty=True,
         of_each=True,
     ),
 )

@@ -35,6 +35,7 @@ class Sums:
     by: str = ""  # the column, of both, whose values are compared; empty: the days
     times: Times | None = None
     first_at: str = ""  # when a row's subject was first seen; empty: how the table grows says nothing
+    may_be_empty: bool = False
     of_each: bool = False  # only what the table has is compared, with the source's row of the same key
 
 
@@ -47,10 +48,11 @@ def gold_table(table: Sums) -> GatedTable:
     return GatedTable(
         layer="gold",
         name=table.name,
-        suite=suite_of(f"gold.{table.name}", expected),
+        suite=suite_of(f"gold.{table.name}", expected, may_be_empty=table.may_be_empty),
         columns=tuple(columns),
         key=key,
         surveys=tuple(_surveys(table)),
+        may_be_empty=table.may_be_empty,
     )
 
 

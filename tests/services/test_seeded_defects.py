@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from expectations.judging import judge_version
@@ -69,6 +70,17 @@ def test_of_a_clean_table_nothing_is_said(spark: SparkSession, settings: Setting
     found = judged(spark, settings, table)
     assert not_met(found) == set()
     assert found.rows == 2 * HOURS
+
+
+@pytest.mark.parametrize(("table", "outcome"), [("gold.fct_fraud_alerts", "pass"), ("gold.fct_rides", "fail")])
+def test_without_a_row_only_a_table_that_may_be_empty_passes(
+    spark: SparkSession, settings: Settings, table: str, outcome: str
+) -> None:
+    lake(settings, table)
+    DeltaTable(settings.table(*table.split("."))).delete()
+    found = judged(spark, settings, table)
+    assert (found.verdict.outcome, found.rows) == (outcome, 0)
+    assert ("batch" in not_met(found)) == (outcome == "fail")
 
 
 @pytest.mark.parametrize("seeded", ALL.values(), ids=ALL)

@@ -42,6 +42,9 @@ Caused by: java.io.IOException: No space left on device
 \t... 34 more
 """
 
+FULL = "Caused by: java.io.IOException: No space left on device"
+CALLED = "py4j.protocol.Py4JJavaError: An error occurred while calling o477.save."
+
 
 @pytest.mark.parametrize(
     ("text", "told"),
@@ -52,14 +55,11 @@ Caused by: java.io.IOException: No space left on device
         ),
         (
             IN_JAVA,
-            "Job aborted due to stage failure: Task 0 in stage 34.0 failed 1 times\n"
-            "Caused by: java.io.IOException: No space left on device",
+            f"Job aborted due to stage failure: Task 0 in stage 34.0 failed 1 times\n{FULL}",
         ),
         (
             BY_PYTHON_IN_JAVA,
-            "py4j.protocol.Py4JJavaError: An error occurred while calling o477.save.\n"
-            ": org.apache.spark.SparkException: [TASK_WRITE_FAILED] Task failed while writing rows\n"
-            "Caused by: java.io.IOException: No space left on device",
+            f"{CALLED}\n: org.apache.spark.SparkException: [TASK_WRITE_FAILED] Task failed while writing rows\n{FULL}",
         ),
         ("topic 'rides' is gone\nwhy: somebody deleted it", "topic 'rides' is gone\nwhy: somebody deleted it"),
         ("", ""),

@@ -18,6 +18,9 @@ NOTE = Declared("not_null(note)", "expect_column_values_to_not_be_null", ("note"
 SIZE = Declared("enum(size)", "expect_column_values_to_be_in_set", ("size",), "warn")
 
 
+_NOT_MET = "it is not met"
+
+
 def result(declared: Declared, success: bool = True, /, **values: Any) -> dict[str, Any]:
     """Give a result as Great Expectations writes it."""
     return {
@@ -85,6 +88,23 @@ def test_warning_is_reported_and_does_not_fail() -> None:
 def test_expectation_that_raised_fails_even_as_a_warning(info: dict[str, Any]) -> None:
     judged = verdict({**result(SIZE), "exception_info": info})
     assert reasons(judged) == [("enum(size)", "it raised: no such column")]
+
+
+@pytest.mark.parametrize(
+    ("of_note", "reason"),
+    [
+        ({}, []),
+        ({"element_count": 3}, [("batch", "it is empty: there is not one row to judge"), ("row_count > 0", _NOT_MET)]),
+        (None, [("not_null(note)", "it was evaluated 0 times instead of once")]),
+    ],
+)
+def test_where_there_may_be_no_row_all_that_was_evaluated_is_met(
+    of_note: dict[str, int] | None, reason: list[tuple[str, str]]
+) -> None:
+    found = [result(ROWS, False, observed_value=0)]
+    if of_note is not None:
+        found.append(result(NOTE, **{"element_count": 0, "unexpected_count": 0} | of_note))
+    assert reasons(judge([ROWS, NOTE], found, may_be_empty=True)) == reason
 
 
 def test_expectation_that_was_not_evaluated_fails_even_as_a_warning() -> None:
