@@ -124,6 +124,7 @@ def links(settings: Settings) -> dict[str, str]:
     docs = settings.home.absolute() / "docs"
     return {
         "Airflow": f"{airflow_url(settings)}/dags (user {ADMIN}, password in {password_file(settings)})",
+        "what can be trusted": (docs / "trust" / "index.html").as_uri(),
         "quality report": (docs / "quality" / "index.html").as_uri(),
         "dbt docs": (docs / "dbt" / "static_index.html").as_uri(),
         "status": "tidemark status",
