@@ -138,7 +138,7 @@ class StreamHost:
                 self._waiting(error)
 
     def _waiting(self, error: Exception) -> None:
-        """Let the stream learn from its failure; what it knows from now on is none, and neither is the next start."""
+        """Let the stream learn from its failure; where the next start has what this one lacked, it counts as none."""
         try:
             if self._stream.failed(self._spark, error):
                 log.info("%s: starts again, with what it has learned", self.state.name)
