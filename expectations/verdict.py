@@ -1,8 +1,8 @@
 """The verdict: what the checks that were declared and the results that came back amount to.
 
 Great Expectations alone passes an empty batch, a column of nothing but nulls, and whatever was not evaluated: here each
-of these fails (of a table that may be empty the last two). Nothing here knows Great Expectations; its results come in
-as their JSON.
+of these fails, but for an empty batch of a table that may be empty. Nothing here knows Great Expectations; its results
+come in as their JSON.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -88,17 +88,17 @@ def judge(
     Args:
         results: `results` of Great Expectations' validation result, as JSON.
         personal: columns whose values are not shown.
-        may_be_empty: of no rows, all that was evaluated is met; else it proves nothing, and fails.
+        may_be_empty: a batch without a row is as good as any; else it proves nothing, and fails.
     """
     counts = {_rows(result) for result in results} - {None}
-    is_met = may_be_empty and counts == {0}
+    is_void = 0 in counts and not (may_be_empty and counts == {0})
     by_check: dict[str, list[Result]] = {}
     for result in results:
         by_check.setdefault(_check_of(result), []).append(result)
-    findings = [_finding(check, by_check.pop(check.check, []), personal, is_met) for check in declared]
+    findings = [_finding(check, by_check.pop(check.check, []), personal) for check in declared]
     findings += [defect(name or "?", "it was evaluated, but never declared") for name in by_check]
-    empty = [defect("batch", "it is empty: there is not one row to judge")] if 0 in counts and not is_met else []
-    return Verdict((*_defects(declared), *empty, *findings))
+    void = [defect("batch", "it is empty: there is not one row to judge")] if is_void else []
+    return Verdict((*_defects(declared), *void, *findings))
 
 
 def _defects(declared: Sequence[Declared]) -> Iterable[Finding]:
@@ -110,12 +110,7 @@ def _defects(declared: Sequence[Declared]) -> Iterable[Finding]:
         yield defect(doubled, "it is declared twice")
 
 
-def _finding(check: Declared, results: Sequence[Result], personal: Collection[str], is_met: bool) -> Finding:
-    """Say what became of a check.
-
-    Args:
-        is_met: whatever was evaluated, as there is no row.
-    """
+def _finding(check: Declared, results: Sequence[Result], personal: Collection[str]) -> Finding:
     if len(results) != 1:
         return _as_found(check, "", "fail", f"it was evaluated {len(results)} times instead of once")
     result = results[0]
@@ -123,8 +118,6 @@ def _finding(check: Declared, results: Sequence[Result], personal: Collection[st
     if raised is not None:
         return _as_found(check, "", "fail", f"it raised: {raised}")
     observed = _observed(result.get("result") or {}, check.unit)
-    if is_met:
-        return _as_found(check, observed, "pass", "")
     if check.is_required and _is_all_null(result):
         return _as_found(check, observed, "fail", "every value of a required column is null")
     if result.get("success") is not True:

@@ -22,7 +22,7 @@ def spark_home() -> str:
 def spark_environment(host: str) -> dict[str, str]:
     """Give what a Spark process needs: the pinned Spark whatever this machine's SPARK_HOME names, and our address."""
     spark = {"SPARK_HOME": spark_home(), "SPARK_LOCAL_IP": host, "PYSPARK_PYTHON": sys.executable}
-    # The C library keeps what threads give back, by default in eight heaps for each processor: 700 MiB (ADR 15).
+    # The C library keeps what threads give back, by default in eight heaps for each processor (ADR 15).
     return spark | {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
 
 

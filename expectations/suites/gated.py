@@ -1,6 +1,6 @@
 """A table with a gate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from great_expectations.core import ExpectationSuite
 
@@ -33,3 +33,10 @@ class GatedTable:
     def full_name(self) -> str:
         """Layer and name."""
         return f"{self.layer}.{self.name}"
+
+    @property
+    def unsurveyed(self) -> "GatedTable":
+        """Leave the surveys out: their numbers stand beside rows, so where there is no row there are none."""
+        numbers = {number for survey in self.surveys for number in survey.numbers}
+        rest = [each for each in self.suite.expectations if each.configuration.kwargs.get("column") not in numbers]
+        return replace(self, suite=ExpectationSuite(name=self.suite.name, expectations=rest), surveys=())

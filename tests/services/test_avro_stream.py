@@ -37,6 +37,7 @@ from tidemark.contracts import Column, Contract, read_contract
 from tidemark.registry import Registry, RegistryAway, SchemaRefused, subject_of
 from tidemark.services import settings_environment
 from tidemark.settings import ROOT
+from tidemark.stream_looks import lags
 from tidemark.topics import Topics
 
 pytest_plugins = ("tests.warehouse",)
@@ -162,17 +163,17 @@ def test_a_new_schema_is_read_without_a_restart(house: House) -> None:
 
 
 def test_a_stream_with_state_takes_a_new_schema_for_no_failure(house: House) -> None:
-    layer = replace(FRAUD_ALERTS, trigger_seconds=0)
+    layer, known = replace(FRAUD_ALERTS, trigger_seconds=0), {"card_payments": house.contract}
     newer = house.schema | {"fields": [*house.schema["fields"], {"name": "extra", "type": "string", "default": ""}]}
     values = [house.written(house.schema, payment(f"p{number}")) for number in range(4)]
     values += [[b"\x00" + (10**6).to_bytes(4, "big") + b"\x02"], house.written(newer, payment("p4", extra="x"))]
     with ExitStack() as held:
-        host = StreamHost(SpeedStream(layer, {"card_payments": house.contract}, house.settings), house.spark, held)
+        host = StreamHost(SpeedStream(layer, known, house.settings), house.spark, held)
         held.callback(host.stop)
         host.start()
         for several in values:
             house.send(several)
-            wait_until(lambda: host.state.query is not None and host.state.state == "running", 60, "it runs")
+            wait_until(lambda: lags(house.settings, known, [layer.name])[layer.name] == 0, 60, "it has taken them")
         table = house.settings.table("speed", layer.name)
         wait_until(lambda: velocities(table) == {("p4", 5)}, 60, "the fifth payment of a card within five minutes")
     assert (host.state.restarts, host.state.failures, host.state.last_error) == (0, 0, "")

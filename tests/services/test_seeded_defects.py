@@ -13,7 +13,7 @@ from expectations.report import Judged
 from expectations.suites import gated_table
 from expectations.suites.gated import GatedTable
 from expectations.suites.silver import silver_table
-from tests.gated import interpreted, not_met
+from tests.gated import interpreted, not_met, page
 from tests.seeded import DEFECTS, HOURS, TABLES, Seeded, lake
 from tests.seeded_gold import GOLD
 from tests.seeded_gold_defects import GOLD_DEFECTS
@@ -81,6 +81,7 @@ def test_without_a_row_only_a_table_that_may_be_empty_passes(
     found = judged(spark, settings, table)
     assert (found.verdict.outcome, found.rows) == (outcome, 0)
     assert ("batch" in not_met(found)) == (outcome == "fail")
+    assert ("Failed" in page(found)) == (outcome == "fail"), "the report says otherwise than the verdict"
 
 
 @pytest.mark.parametrize("seeded", ALL.values(), ids=ALL)
