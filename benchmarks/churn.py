@@ -1,33 +1,32 @@
-"""Measure what streams keep of keys that never come again: `python -m benchmarks.churn`
+"""Measure what streams keep of keys that never come again: `python -m benchmarks.churn [STREAM ...]`
 
-Every record has a key of its own, in every topic that a stateful stream reads. Its event time runs so fast that the
-longest window and watermark (of `fraud_alerts`, twelve hours and ten minutes) are passed within the first half: after
-that, what is kept must not grow.
+Each stream that remembers anything is alone in a driver, in a home of its own; then all are in one (`all`). Every
+record has a key of its own. Its event time runs so fast that the longest window and watermark (of `fraud_alerts`,
+twelve hours and ten minutes) are passed within the first half: after that, what is kept must not grow.
 """
 
 import time
-import urllib.request
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from confluent_kafka import Producer
-from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.lakehouse import MIB, Lakehouse, arguments_of, streaming
 from benchmarks.report import page
+from streaming.streams.changes import ChangeStream
+from streaming.streams.layers import chosen, layers_of
 from tidemark.contracts import read_contracts
 from tidemark.domains.event import Encode, Fields
 from tidemark.produce import encoder_of
-from tidemark.settings import ROOT
+from tidemark.settings import ROOT, Settings
 from tidemark.status import memory_of
 
+ALL = "all"
 FASTER = 200  # event time than the clock
 LOOK_SECONDS = 5.0
 TICK_SECONDS = 0.05
 
-_STATE_ROWS = "tidemark_stream_state_rows"
 _CHUNK = 2000  # records at most between two looks at the clock
 
 
@@ -71,21 +70,27 @@ RECORDS: dict[str, Callable[[str, int], Fields]] = {
 class Quarter:
     """What was seen in a quarter of the time, at most."""
 
-    rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # of state, by stream
+    rows: int = 0  # of state
     memory: int = 0  # bytes
     checkpoints: int = 0  # bytes
     behind: int = 0  # offsets
 
 
+@dataclass(frozen=True)
+class Run:
+    """What was seen of one driver."""
+
+    rate: float  # new keys a second
+    quarters: Sequence[Quarter]
+
+
 class Load:
     """Records whose keys never come again, to every topic in turns."""
 
-    def __init__(self, lakehouse: Lakehouse, seconds: float) -> None:
-        contracts = read_contracts(lakehouse.settings.contracts_dir)
-        self._encoders: list[tuple[str, Encode]] = [
-            (name, encoder_of(contracts[name], lakehouse.settings)) for name in RECORDS
-        ]
-        self._producer = Producer({"bootstrap.servers": lakehouse.settings.bootstrap, "linger.ms": 50, "acks": "all"})
+    def __init__(self, settings: Settings, names: Sequence[str], seconds: float) -> None:
+        contracts = read_contracts(settings.contracts_dir)
+        self._encoders: list[tuple[str, Encode]] = [(name, encoder_of(contracts[name], settings)) for name in names]
+        self._producer = Producer({"bootstrap.servers": settings.bootstrap, "linger.ms": 50, "acks": "all"})
         self._first = time.time_ns() // 1_000_000 - round((FASTER - 1) * seconds * 1000)
         self.sent = 0
 
@@ -105,18 +110,28 @@ class Load:
 
 
 def main() -> None:
-    """Load, look and print."""
-    arguments = arguments_of("churn", __doc__, rate=10_000, minutes=10)
-    with streaming(arguments) as lakehouse:
-        quarters, sent = _loaded(lakehouse, arguments.rate, arguments.minutes * 60)
-    lines = _told(sent / (arguments.minutes * 60), arguments.minutes, quarters)
-    page(ROOT / "benchmarks" / "churn.md", "Keys that never come again", "python -m benchmarks.churn", lines)
+    """Load, look and print, after each driver what was seen so far."""
+    arguments = arguments_of("churn", __doc__, rate=10_000, minutes=10, streams=True)
+    settings = Settings.load()
+    contracts = read_contracts(settings.contracts_dir)
+    layers = {layer.name: layer for layer in layers_of(contracts)}
+    runs = {}
+    for name in arguments.streams or [*layers, ALL]:
+        topics, only = tuple(RECORDS), []
+        if name != ALL:
+            (layer,) = chosen(list(layers.values()), [name])
+            topics = layer.contracts
+            only = [layer.name, *(ChangeStream(contracts[each], settings).name for each in layer.tables)]
+        with streaming(arguments, only) as lakehouse:
+            runs[name] = _loaded(lakehouse, topics, arguments.rate, arguments.minutes * 60)
+        lines = _told(arguments.minutes, runs)
+        page(ROOT / "benchmarks" / "churn.md", "Keys that never come again", "python -m benchmarks.churn", lines)
 
 
-def _loaded(lakehouse: Lakehouse, rate: int, seconds: int) -> tuple[list[Quarter], int]:
-    """Send at a steady rate, or as fast as can be; give what was seen, and how many were sent."""
+def _loaded(lakehouse: Lakehouse, topics: Sequence[str], rate: int, seconds: int) -> Run:
+    """Send at a steady rate, or as fast as can be; give what was seen."""
     quarters = [Quarter() for _ in range(4)]
-    load, began, looked = Load(lakehouse, seconds), time.monotonic(), 0.0
+    load, began, looked = Load(lakehouse.settings, topics, seconds), time.monotonic(), 0.0
     while (elapsed := time.monotonic() - began) < seconds:
         load.send(min(_CHUNK, round(elapsed * rate) - load.sent), elapsed)
         if elapsed - looked >= LOOK_SECONDS:
@@ -124,38 +139,35 @@ def _loaded(lakehouse: Lakehouse, rate: int, seconds: int) -> tuple[list[Quarter
             _look(lakehouse, quarters[int(4 * elapsed / seconds)])
         time.sleep(TICK_SECONDS)
     load.end()
-    return quarters, load.sent
+    return Run(load.sent / seconds, quarters)
 
 
 def _look(lakehouse: Lakehouse, quarter: Quarter) -> None:
     """Note what is seen now."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{lakehouse.settings.streams_port}/metrics", timeout=30) as answer:
-        families = list(text_string_to_metric_families(answer.read().decode()))
-    for sample in (each for family in families if family.name == _STATE_ROWS for each in family.samples):
-        name = sample.labels["stream"]
-        quarter.rows[name] = max(quarter.rows[name], int(sample.value))
+    quarter.rows = max(quarter.rows, round(lakehouse.state_rows() or 0))
     quarter.memory = max(quarter.memory, memory_of(lakehouse.process()))
     quarter.checkpoints = max(quarter.checkpoints, lakehouse.checkpoint_bytes())
     quarter.behind = max(quarter.behind, lakehouse.lag())
 
 
-def _told(rate: float, minutes: int, quarters: Sequence[Quarter]) -> list[str]:
-    columns = " | ".join(f"quarter {number}" for number in range(1, 5))
-    names = sorted({name for each in quarters for name, rows in each.rows.items() if rows})
-    sizes = {
-        "memory, MiB": [each.memory // MIB for each in quarters],
-        "checkpoints, MiB": [each.checkpoints // MIB for each in quarters],
-        "offsets behind, all streams": [each.behind for each in quarters],
-        **{f"rows of state, {name}": [each.rows[name] for each in quarters] for name in names},
-    }
-    return [
-        f"{minutes} minutes of {rate:,.0f} new keys a second over {len(RECORDS)} topics,",
-        f"event time {FASTER} times as fast as the clock.",
+def _told(minutes: int, runs: Mapping[str, Run]) -> list[str]:
+    lines = [
+        f"{minutes} minutes each, event time {FASTER} times as fast as the clock.",
+        "Each cell: at most, by quarter of the time.",
         "",
-        f"| at most | {columns} |",
-        "| --- | ---: | ---: | ---: | ---: |",
-        *(f"| {what} | " + " | ".join(f"{size:,}" for size in each) + " |" for what, each in sizes.items()),
+        "| stream | new keys/s | rows of state | memory, MiB | checkpoints, MiB | offsets behind |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
+    for name, run in runs.items():
+        sizes = (
+            [each.rows for each in run.quarters],
+            [each.memory // MIB for each in run.quarters],
+            [each.checkpoints // MIB for each in run.quarters],
+            [each.behind for each in run.quarters],
+        )
+        cells = " | ".join(" ".join(f"{size:,}" for size in each) for each in sizes)
+        lines.append(f"| {name} | {run.rate:,.0f} | {cells} |")
+    return lines
 
 
 if __name__ == "__main__":

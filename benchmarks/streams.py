@@ -94,12 +94,24 @@ def _told(rate: int, quarters: Sequence[Quarter], restart: Mapping[str, float]) 
         "| quarter | batches | p50 s | p95 s | longest s | memory MiB | checkpoints MiB | most offsets behind |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for number, each in enumerate(quarters, 1):
+    shown = {str(number): quarter for number, quarter in enumerate(quarters, 1)} | {"all": _whole(quarters)}
+    for name, each in shown.items():
         cuts = quantiles(each.batches.values(), n=20)
         times = f"{cuts[9]:.2f} | {cuts[18]:.2f} | {max(each.batches.values()):.2f}"
         sizes = f"{each.memory / MIB:,.0f} | {each.checkpoints / MIB:,.0f} | {each.behind:,}"
-        lines.append(f"| {number} | {len(each.batches):,} | {times} | {sizes} |")
+        lines.append(f"| {name} | {len(each.batches):,} | {times} | {sizes} |")
     return lines
+
+
+def _whole(quarters: Sequence[Quarter]) -> Quarter:
+    """Put the quarters together: every micro-batch, and the most of what else was seen."""
+    whole = Quarter()
+    for each in quarters:
+        whole.batches |= each.batches
+        whole.memory = max(whole.memory, each.memory)
+        whole.checkpoints = max(whole.checkpoints, each.checkpoints)
+        whole.behind = max(whole.behind, each.behind)
+    return whole
 
 
 if __name__ == "__main__":
