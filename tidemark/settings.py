@@ -55,7 +55,10 @@ class Settings(PortSettings):
     )
 
     spark_master: str = Field("local[4]", description="Master of the streams' driver.")
-    spark_remote: str = Field("", description="Spark Connect address of batch jobs; empty: the embedded warehouse.")
+    spark_remote: str = Field(
+        "",
+        description="Spark Connect address of batch jobs, with our jars and settings; empty: the embedded warehouse.",
+    )
     streams_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Heap of the streams' driver.")
     warehouse_memory: str = Field("2g", pattern=r"^\d+[mg]$", description="Heap of the warehouse.")
     catalog_url: CatalogUrl = Field(

@@ -1,10 +1,11 @@
 """Decode a record's JSON value, and say for a suspect one exactly what is wrong with it.
 
 Spark's `from_json` is fast and too kind: it takes trailing garbage, a second object, a number where text is due and
-broken UTF-8. So each record is parsed once, with an end marker written into its object: a document that is not one
-object does not carry the marker where it must. Only what then looks suspect is parsed again as a VARIANT, which knows
-each value's type. Of a key that stands twice the last value counts, as in most JSON parsers; where an earlier one is
-no number or boolean as the contract has it, the record is quarantined as malformed.
+broken UTF-8. So most records never meet it: `io.tidemark.FlatObject` reads flat objects that are as the contract has
+them, and gives up on all others. Those are parsed by `from_json`, with an end marker written into their object: a
+document that is not one object does not carry the marker where it must. Only what then looks suspect is parsed again as
+a VARIANT, which knows each value's type. Of a key that stands twice the last value counts, as in most JSON parsers;
+where an earlier one is no number or boolean as the contract has it, the record is quarantined as malformed.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from tidemark.contracts import Column as ContractColumn
 from tidemark.contracts import Contract
 
 _TOO_DEEP = "__too_deep"
-_CORRUPT = "~corrupt~"  # no wire name can be this
+# No wire name can be this. `from_json` puts the text of a broken document there and nothing else, so it is never empty.
+_CORRUPT = "~corrupt~"
+_FLAT = ""  # what `read_flat_object` puts there
 _OPTIONS = {
     "mode": "PERMISSIVE",
     "columnNameOfCorruptRecord": _CORRUPT,
@@ -56,13 +59,17 @@ class JsonRecords:
     def is_suspect(self, contract: Contract) -> Column:
         """Tell whether the value needs a second look."""
         parsed = F.col(PARSED)
-        suspect = parsed[END].isNull() | parsed[_CORRUPT].isNotNull() | ~F.is_valid_utf8(_raw())
-        suspect = suspect | ~self._text().endswith("}") | F.col(_TOO_DEEP)
+        of_text = ~F.equal_null(parsed[END], self._mark()) | parsed[_CORRUPT].isNotNull() | ~self._text().endswith("}")
+        for column in fields_of(contract):
+            if wire_type(column) == T.StringType():
+                of_text = of_text | self._may_be_bare(column)
+        of_value = ~F.is_valid_utf8(_raw()) | F.col(_TOO_DEEP)
+        # What was read flat has passed all of this; but where the format unwraps a row, that says nothing of the value.
+        flat = F.equal_null(parsed[_CORRUPT], F.lit(_FLAT))
+        suspect = ~flat & (of_text | of_value) if self.text == bronze.VALUE else (~flat & of_text) | of_value
         for column in fields_of(contract):
             if column.required:
                 suspect = suspect | parsed[column.wire].isNull()
-            if wire_type(column) == T.StringType():
-                suspect = suspect | self._may_be_bare(column)
         # A null value makes every part above null: it is suspect too.
         return F.coalesce(suspect, F.lit(True))
 
@@ -105,18 +112,24 @@ class JsonRecords:
 
     def gave_up(self) -> Column:
         """Tell whether the first parse found the value broken."""
-        return F.coalesce(F.col(PARSED)[_CORRUPT].isNotNull(), F.lit(True))
+        return F.coalesce(F.col(PARSED)[_CORRUPT] != _FLAT, F.col(PARSED).isNull())
 
     def _text(self) -> Column:
         return F.col(self.text).cast("string")
 
     def _parsed(self, contract: Contract) -> Column:
         schema = T.StructType([T.StructField(column.wire, wire_type(column)) for column in fields_of(contract)])
-        schema.add(END, T.BooleanType()).add(_CORRUPT, T.StringType())
+        schema.add(END, T.StringType()).add(_CORRUPT, T.StringType())  # as text, whatever a document has there is read
         value = F.col(self.text).cast("binary")
+        flat = F.call_function("read_flat_object", value, F.lit(schema.json()))
         # The marker takes the place of the closing brace; `is_suspect` asks whether that is what stood there.
         body = F.substring(value, F.lit(1), F.octet_length(value) - 1)
-        return F.from_json(F.concat(body, F.lit(f',"{END}":true}}'.encode())).cast("string"), schema, _OPTIONS)
+        marked = F.concat(body.cast("string"), F.lit(f',"{END}":"'), self._mark(), F.lit('"}'))
+        return F.coalesce(flat, F.from_json(marked, schema, _OPTIONS))
+
+    def _mark(self) -> Column:
+        """Give what END must be: no document can have it in itself, since it is made of the whole."""
+        return F.xxhash64(F.col(self.text).cast("binary")).cast("string")
 
     def _may_be_bare(self, column: ContractColumn) -> Column:
         """Tell that the value may be a number, boolean, object or array that was read as text.
