@@ -20,6 +20,16 @@ BODY_FIELD, END_FIELD = "body", "end"
 END_BYTES = bytes.fromhex("d3a7f1b9e5cb97ed8f01")
 
 _WHOLE = "_" * 129  # a name longer than any wire name
+_NUMBERS = ("long", "double")
+# The types that a writer's field may have to be read flat, and what a contract may read it as.
+_READ_FLAT = {
+    "int": _NUMBERS,
+    "long": _NUMBERS,
+    "float": ("double",),
+    "double": ("double",),
+    "string": ("string",),
+    "boolean": ("boolean",),
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,36 @@ def reader_schema(contract: Contract, writer: Writer | None = None) -> str:
 def written_schema(writer: Writer) -> str:
     """Give the schema of what a writer wrote, with END_BYTES behind it."""
     return _whole(json.loads(writer.schema))
+
+
+def flat_plan(contract: Contract, writer: Writer) -> str | None:
+    """Say how `io.tidemark.FlatRecord` reads what a writer wrote; None: it can't, as a field is not plain.
+
+    Raises:
+        ValueError: the writer's schema is no JSON.
+    """
+    wanted = {each["name"]: _plain(each["type"]) for each in avro_schema(contract)["fields"]}
+    places = {name: place for place, name in enumerate(wanted)}
+    steps = []
+    for each in json.loads(writer.schema)["fields"]:
+        kind, branch = _without_null(each["type"])
+        read_as = wanted.get(each["name"])
+        if kind not in _READ_FLAT or (read_as is not None and read_as not in _READ_FLAT[kind]):
+            return None
+        steps.append(f"{kind}:{branch}:{places.get(each['name'], '-')}:{read_as or '-'}")
+    return " ".join(steps) or None
+
+
+def _without_null(kind: Any) -> tuple[str, int | str]:
+    """Give a field's primitive type, and the branch of its union that is null; "": it is not as simple as that."""
+    branch: int | str = "-"
+    if isinstance(kind, list):
+        if len(kind) != 2 or "null" not in kind:
+            return "", branch
+        branch = kind.index("null")
+        kind = kind[1 - branch]
+    plain = kind.get("type") if isinstance(kind, dict) else kind
+    return plain if isinstance(plain, str) else "", branch
 
 
 def end_mark() -> int:

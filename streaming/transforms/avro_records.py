@@ -1,9 +1,10 @@
 """Decode a record's Avro value in the Confluent wire format, each by its writer's schema into the contract's.
 
 The format: a zero byte, the id of the writer's schema in four bytes, the body (Confluent's documentation of the wire
-format). Spark decodes natively. Every field may be absent or null to Spark, so that one that is gets its own reason.
-Avro does not say where a body ends: a mark is put behind it and read as one field more, and only a body that was read
-to its end, and had nothing behind that, shows the mark.
+format). Spark decodes natively, and `io.tidemark.FlatRecord` in one pass what is exactly a record of plain fields.
+Every field may be absent or null to Spark, so that one that is gets its own reason. Avro does not say where a body
+ends: for Spark a mark is put behind it and read as one field more, and only a body that was read to its end, and had
+nothing behind that, shows the mark. A value that brings the mark along is taken for a broken one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,13 +12,24 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 from pyspark.sql.avro.functions import from_avro
 
+from streaming.schema import wire_type
 from streaming.transforms.decoding import PARSED, fields_of, headers_of
 from tidemark import bronze
 from tidemark.contracts import Column as ContractColumn
 from tidemark.contracts import Contract
-from tidemark.writers import BODY_FIELD, END_BYTES, END_FIELD, Writer, end_mark, reader_schema, written_schema
+from tidemark.writers import (
+    BODY_FIELD,
+    END_BYTES,
+    END_FIELD,
+    Writer,
+    end_mark,
+    flat_plan,
+    reader_schema,
+    written_schema,
+)
 
 UNRESOLVED = "tidemark: unresolved schema id"  # what the micro-batch fails with; the id follows
 
@@ -148,18 +160,32 @@ def _body(contract: Contract) -> Column:
 
 def _is_whole() -> Column:
     """Tell whether the body ends where its writer's schema says."""
-    return F.col(_WHOLE)[END_FIELD].eqNullSafe(F.lit(end_mark()))
+    own = F.contains(F.col(bronze.VALUE), F.lit(END_BYTES))
+    return F.col(_WHOLE)[END_FIELD].eqNullSafe(F.lit(end_mark())) & ~own
 
 
 def _read(marked: Column, contract: Contract, writer: Writer) -> Column:
     options = {"avroSchema": reader_schema(contract, writer), "mode": "PERMISSIVE"}
     whole = from_avro(marked, written_schema(writer), options)
     if not writer.misfits:
-        return whole
+        plan = flat_plan(contract, writer)
+        return F.coalesce(_read_flat(contract, plan), whole) if plan else whole
     unread = from_avro(F.lit(None).cast("binary"), reader_schema(contract))
     wires = [column.wire for column in fields_of(contract)]
     body = {wire: (unread if wire in writer.misfits else whole)[BODY_FIELD][wire].alias(wire) for wire in wires}
     return F.struct(F.struct(*body.values()).alias(BODY_FIELD), whole[END_FIELD].alias(END_FIELD))
+
+
+def _read_flat(contract: Contract, plan: str) -> Column:
+    """Read a record that is exactly as its writer's schema says: so it has the mark."""
+    body = T.StructType([T.StructField(column.wire, _body_type(column)) for column in fields_of(contract)])
+    whole = T.StructType([T.StructField(BODY_FIELD, body), T.StructField(END_FIELD, T.LongType())])
+    literals = (F.lit(each) for each in (whole.json(), plan, end_mark()))
+    return F.call_function("read_flat_record", F.col(bronze.VALUE), *literals)
+
+
+def _body_type(column: ContractColumn) -> T.DataType:
+    return T.DateType() if column.logical_type == "date" else wire_type(column)
 
 
 def _begins_right() -> Column:

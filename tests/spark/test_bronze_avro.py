@@ -13,7 +13,7 @@ from streaming.transforms.avro_records import UNRESOLVED, AvroRecords, unresolve
 from tests.spark.records import LANDED, Judged, Record, as_bronze
 from tidemark.avro_schemas import avro_schema
 from tidemark.contracts import Contract
-from tidemark.writers import writer_of
+from tidemark.writers import END_BYTES, writer_of
 
 pytestmark = pytest.mark.spark
 
@@ -96,6 +96,8 @@ RECORDS: dict[str, tuple[bytes | None, list[str]]] = {
     "no body": (framed(1, GOOD)[:5], ["malformed"]),
     "body cut short": (framed(1, GOOD)[:-4], ["malformed"]),
     "a byte behind the body": (framed(1, GOOD) + b"\x00", ["malformed"]),
+    "a mark like ours behind the body": (framed(1, GOOD) + END_BYTES, ["malformed"]),
+    "a mark like ours behind the body, and more": (framed(1, GOOD) + END_BYTES + bytes(range(40)), ["malformed"]),
     "two bodies": (framed(1, GOOD) + framed(1, GOOD)[5:], ["malformed"]),
     "another type, and a byte behind": (framed(301, GOOD, x="1.5") + b"\x00", ["malformed"]),
     "a record in itself": (framed(304, GOOD, before=GOOD | {"before": GOOD}), []),
